@@ -1,0 +1,125 @@
+# Checks and tests of fleetauth.twofactor. `make help` lists the targets.
+#
+# .venv has the oldest supported ansible-core and all tools. Commands run with the newest core go through tests/gates/newest, which also says
+# what happens on a machine whose Python is too old for it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/.venv
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
+# ansible wants UTF-8; this locale is there on every Debian.
+export LC_ALL := C.UTF-8
+export PYTHONDONTWRITEBYTECODE := 1
+
+NEWEST := tests/gates/newest
+
+# The longest first, since two run at a time.
+LINTERS := sanity-oldest sanity-newest importer ansible-lint docs mypy changelog ruff shellcheck yamllint
+
+# For more arguments to pytest and molecule, such as ARGS="-k rotate -x".
+ARGS ?=
+
+.PHONY: help
+help: ## this list
+	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '  %-16s %s\n' "$$target" "$$what"; done
+
+.PHONY: setup
+setup: ## what everything else needs: Debian packages, .venv, .venv-newest
+	@tests/gates/setup
+
+.PHONY: test
+test: ## everything, in order, up to the first failure; as root
+	@tests/gates/test
+
+.PHONY: lint
+lint: setup ## all linters; one alone: make lint-mypy
+	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(LINTERS:%=lint-%)
+	@echo "lint: $(LINTERS): all well"
+
+.PHONY: lint-sanity-oldest
+lint-sanity-oldest:
+	tests/gates/sanity oldest
+
+.PHONY: lint-sanity-newest
+lint-sanity-newest:
+	$(NEWEST) tests/gates/sanity newest
+
+.PHONY: lint-importer
+lint-importer:
+	tests/gates/importer
+
+.PHONY: lint-ansible-lint
+lint-ansible-lint:
+	tests/gates/ansible_lint
+
+.PHONY: lint-docs
+lint-docs:
+	tests/gates/docs
+
+.PHONY: lint-mypy
+lint-mypy:
+	tests/gates/mypy
+
+.PHONY: lint-changelog
+lint-changelog:
+	tests/gates/changelog
+
+.PHONY: lint-ruff
+lint-ruff:
+	ruff check --output-format concise
+	ruff format --check
+
+.PHONY: lint-shellcheck
+lint-shellcheck:
+	git ls-files --cached --others --exclude-standard -z | xargs -0 grep -lsE '^#!.*\b(ba)?sh$$' | xargs shellcheck
+
+.PHONY: lint-yamllint
+lint-yamllint:
+	yamllint --strict .
+
+.PHONY: format
+format: setup ## write Python the way that lint wants it
+	ruff check --fix
+	ruff format
+
+.PHONY: unit
+unit: setup ## unit tests with both cores, and what runs on hosts with the oldest Python
+	pytest $(ARGS) tests/unit
+	$(NEWEST) pytest $(ARGS) tests/unit
+	tests/gates/oldest_python
+
+.PHONY: lab-test
+lab-test: setup ## tests of the lab and of the collection on its hosts; as root
+	pytest $(ARGS) tests/lab
+
+.PHONY: molecule
+molecule: setup ## the molecule scenario "default" with the oldest core; as root
+	molecule test -s default $(ARGS)
+
+.PHONY: molecule-newest
+molecule-newest: setup ## the same with the newest core
+	$(NEWEST) molecule test -s default $(ARGS)
+
+.PHONY: login
+login: setup ## real logins over SSH and in a browser; as root
+	pytest $(ARGS) tests/login
+
+.PHONY: demo
+demo: setup ## a small fleet, from nothing to codes at the login; as root
+	tests/demo/demo
+
+.PHONY: changelog
+changelog: setup ## CHANGELOG.md for the version in galaxy.yml, from the fragments
+	tests/gates/changelog --write
+
+.PHONY: pins
+pins: ## renew tests/requirements/constraints.txt
+	tests/gates/pins
+
+.PHONY: clean
+clean: ## remove what these targets made here, the lab's cached images not included
+	rm -rf .ansible .build .hypothesis .mypy_cache .pytest_cache .ruff_cache .venv .venv-newest tests/output
+	find . -name __pycache__ -prune -exec rm -rf {} +
