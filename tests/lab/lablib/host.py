@@ -1,0 +1,290 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One host: its folder, what is its own on the disk, and booting and ending it.
+
+    upper/        what the host has changed on its image (overlay)
+    host.json     its name, image and number; written last, so a folder without it is no host
+    console.log   what nspawn and the host's systemd said
+
+The overlay is mounted in a mount namespace of the nspawn process, so it goes when that goes.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import socket
+import struct
+import subprocess
+import time
+import uuid
+from pathlib import Path
+from typing import NoReturn
+
+from . import images
+from .cgroups import Group
+from .common import LabError, read_json, run, write_json
+from .definitions import has_penalties, image_named, key_of
+from .network import Network, remove_link
+from .overlay import Upper
+
+BOOT = """\
+lower=$1 folder=$2
+shift 2
+rm -rf "$folder/work"
+mkdir -p "$folder/work" "$folder/root"
+# The page cache outlives a host, so nothing is lost when the overlay does not write through.
+mount -t overlay lab "$folder/root" \\
+    -o "lowerdir=$lower,upperdir=$folder/upper,workdir=$folder/work,volatile"
+code=133
+# 133 is how nspawn says that the host wants to be started again: systemctl reboot.
+while [ "$code" -eq 133 ]; do
+    code=0
+    systemd-nspawn "$@" --directory="$folder/root" || code=$?
+done
+echo "lab: the host has ended ($code)"
+"""
+
+# Sorts before the packaged 80-container-host0.network. A cable that is cut and mended must not
+# cost the address, as a switch that fails farther away would not either.
+NETWORK = """\
+[Match]
+Name=host0
+
+[Network]
+Address={address}/24
+LinkLocalAddressing=no
+IPv6AcceptRA=no
+IgnoreCarrierLoss=yes
+"""
+
+# SSH_MSG_DISCONNECT "by application" (RFC 4253, 6 and 11.1): length, padding, type, reason, texts.
+GOODBYE = struct.pack(">IBBIII6x", 20, 6, 1, 11, 0, 0)
+
+SHELL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+PR_CAPBSET_DROP = 24
+
+
+class HostEnded(LabError):
+    """A host ended while somebody waited for it."""
+
+
+class Host:
+    """A host of a lab, running or not."""
+
+    def __init__(self, folder: Path, lab: str, network: Network) -> None:
+        record = read_json(folder / "host.json")
+        if record is None:
+            raise LabError(f"there is no host {folder.name!r} in the lab {lab!r}; see `lab list`")
+        self.folder = folder
+        self.name = folder.name
+        self.image: str = record["image"]
+        self.key: str = record["key"]
+        self.number: int = record["number"]
+        self.network = network
+        self.address = network.address(self.number)
+        self.group = Group(lab, self.name)
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def host_key(self) -> str:
+        """Return the public key by which the host's sshd is known."""
+        return (
+            (self.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub")
+            .read_text(encoding="ascii")
+            .strip()
+        )
+
+    def state(self) -> str:
+        """Return running, cut (its cable is out) or stopped."""
+        leader = self.group.leader()
+        if leader is None:
+            return "stopped"
+        # Until nspawn has become systemd it is still plugging the cable in.
+        plugged = name_of(leader) != "systemd" or not self.network.is_cut(self.number)
+        return "running" if plugged else "cut"
+
+    def boot(self) -> None:
+        """Start the host's nspawn process; see wait() for when it is of use."""
+        self.kill()
+        command = [
+            *self.group.launcher(),
+            *("unshare", "--mount", "--propagation", "slave", "--"),
+            *("sh", "-euc", BOOT, "fleetauth-lab-host"),
+            ":".join(str(layer) for layer in images.layers(self.key)),
+            str(self.folder),
+            *("--boot", "--quiet", "--register=no", "--keep-unit", "--link-journal=no"),
+            *("--resolv-conf=off", "--timezone=off", f"--hostname={self.name}"),
+            f"--machine={self.network.machine(self.number)}",
+            f"--network-bridge={self.network.bridge}",
+        ]
+        # Debian 13's systemd starts on the unified hierarchy only. nspawn can give a host that on
+        # a machine with the old one too; the kernel then just offers no controllers in it.
+        settings = {
+            "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1",
+            "SYSTEMD_NSPAWN_LOCK": "0",
+            "TERM": "dumb",
+        }
+        with open(self.folder / "console.log", "ab") as console:
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                env={"PATH": SHELL_PATH, **settings},
+                cwd="/",
+                start_new_session=True,
+            )
+
+    def wait(self, patience: float) -> None:
+        """Return when the host lets users in through sshd; raise HostEnded if it does not last."""
+        deadline = time.monotonic() + patience
+        while not self._is_ready():
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"{self.name}: no answer from sshd after {patience:.0f} s\n{self.console()}"
+                )
+            if self._has_ended():
+                raise HostEnded(f"{self.name}: the host ended while it booted\n{self.console()}")
+            time.sleep(0.1)
+
+    def _has_ended(self) -> bool:
+        # What we started is the supervising process itself; an earlier command's is in its group.
+        return self.process.poll() is not None if self.process else not self.group.processes()
+
+    def is_going_down(self) -> bool:
+        """Say whether the host has been told to stop or reboot and is still at it."""
+        leader = self.group.leader()
+        if leader is None:
+            return False
+        # For the last steps systemd gives its place to systemd-shutdown.
+        if "shutdow" in name_of(leader):
+            return True
+        into = ("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid")
+        # A host in trouble may not answer; it is taken for one that stays.
+        ask = ("timeout", "5", "systemctl", "is-system-running")
+        return run(*into, *ask, check=False).strip() == "stopping"
+
+    def _is_ready(self) -> bool:
+        """Look from inside first: a connection tried too early costs a second of ARP silence."""
+        leader = self.group.leader()
+        if leader is None:
+            return False
+        try:
+            sockets = Path(f"/proc/{leader}/net/tcp").read_text(encoding="ascii")
+        except OSError:
+            return False
+        if not re.search(r": \w{8}:0016 \w{8}:0000 0A ", sockets):
+            return False
+        # While it is there PAM turns everybody but root away.
+        return not Path(f"/proc/{leader}/root/run/nologin").exists() and self._greets()
+
+    def _greets(self) -> bool:
+        try:
+            with socket.create_connection((self.address, 22), timeout=2) as connection:
+                greeting = connection.recv(4)
+                # Take leave in good order: sshd would log a hang-up as an error.
+                connection.sendall(b"SSH-2.0-lab\r\n" + GOODBYE)
+                while connection.recv(4096):
+                    pass
+                return greeting == b"SSH-"
+        except OSError:
+            return False
+
+    def console(self, lines: int = 25) -> str:
+        """Return the end of the console's log."""
+        try:
+            log = (self.folder / "console.log").read_text(encoding="utf-8", errors="replace")
+        except FileNotFoundError:
+            return "(nothing on the console)"
+        said = [line for line in log.splitlines() if line.strip()]
+        return f"the end of {self.folder}/console.log:\n" + "\n".join(said[-lines:])
+
+    def kill(self) -> None:
+        """End the host as a power cut does; what it had written stays."""
+        self.group.kill()
+        remove_link(self.network.veth(self.number))
+        for kind in ("propagate", "unix-export"):
+            leftover = Path("/run/systemd/nspawn", kind, self.network.machine(self.number))
+            if leftover.is_dir():
+                leftover.rmdir()
+
+    def remove(self) -> None:
+        """End the host and forget it."""
+        self.kill()
+        # First the record: a folder without one is no host, should we be killed halfway.
+        (self.folder / "host.json").unlink(missing_ok=True)
+        images.remove_tree(self.folder)
+
+    def write_hosts(self, text: str) -> None:
+        """Write /etc/hosts: through the running host, as its overlay must not change beneath it."""
+        leader = self.group.leader()
+        root = Path(f"/proc/{leader}/root") if leader else self.folder / "upper"
+        file = root / "etc/hosts"
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+    def shell(self, command: list[str]) -> NoReturn:
+        """Become a command that runs as root inside the host; sshd is not needed for it."""
+        leader = self.group.leader()
+        if leader is None:
+            raise LabError(f"{self.name} is not running; `lab up` boots it")
+        self.group.enter()
+        _drop_capabilities(leader)
+        terminal = os.environ.get("TERM", "dumb")
+        inside = command or ["bash", "--login"]
+        words = [
+            *("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid"),
+            *("--cgroup", "--", "env", "-i", "-C", "/root", f"PATH={SHELL_PATH}", "HOME=/root"),
+            *("USER=root", "LOGNAME=root", "SHELL=/bin/bash", "LANG=C.UTF-8", f"TERM={terminal}"),
+            *inside,
+        ]
+        os.execvp("nsenter", words)
+
+
+def name_of(process: int) -> str:
+    """Return the name of the program that a process runs, or nothing if it is gone."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text(encoding="ascii").strip()
+    except OSError:
+        return ""
+
+
+def create(folder: Path, image: str, number: int, network: Network, public_key: str) -> None:
+    """Put a new host on the disk: what it has of its own, as the upper part of its overlay."""
+    images.remove_tree(folder)
+    definition = image_named(image)
+    seed = Upper(folder / "upper", images.layers(key_of(definition)))
+    seed.write("etc/machine-id", uuid.uuid4().hex + "\n", 0o444)
+    seed.write("etc/hostname", folder.name + "\n")
+    seed.write(
+        "etc/systemd/network/10-lab.network", NETWORK.format(address=network.address(number))
+    )
+    seed.write("root/.ssh/authorized_keys", public_key, 0o600)
+    seed.write("home/ansible/.ssh/authorized_keys", public_key, 0o600)
+    if has_penalties(definition):
+        # Negative tests would get the machine banned from the hosts.
+        seed.write(
+            "etc/ssh/sshd_config.d/99-lab.conf", f"PerSourcePenaltyExemptList {network.subnet}\n"
+        )
+    key = seed.write("etc/ssh/ssh_host_ed25519_key", "")
+    key.unlink()
+    run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{folder.name}", "-f", key)
+    write_json(
+        folder / "host.json",
+        {"name": folder.name, "image": image, "key": key_of(definition), "number": number},
+    )
+
+
+def _drop_capabilities(leader: int) -> None:
+    """Keep only what the host's own processes may have; above all not the setting of the clock."""
+    status = Path(f"/proc/{leader}/status").read_text(encoding="utf-8")
+    found = re.search(r"^CapBnd:\s*(\w+)$", status, re.MULTILINE)
+    allowed = int(found[1], 16) if found else 0
+    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
+    libc = ctypes.CDLL(None, use_errno=True)
+    for capability in range(last + 1):
+        if not allowed >> capability & 1:
+            libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
