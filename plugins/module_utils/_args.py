@@ -1,0 +1,176 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that modules share, and what they become as typed data.
+
+Private to this collection: may change at any time. No option has a default that would change a host: what
+was not given is left as it is.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    Change,
+    NtpChange,
+    SecretsChange,
+    SshdChange,
+    UserSecret,
+)
+
+_NAMES = {"type": "list", "elements": "str"}
+
+EXEMPT_ARGS: dict[str, Any] = {
+    "exempt_users": _NAMES,
+    "exempt_groups": _NAMES,
+    "exempt_networks": _NAMES,
+}
+POLICY_ARGS: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["enabled", "disabled"]},
+    "digits": {"type": "int", "choices": [6, 7, 8]},
+    "interval": {"type": "int", "choices": [30, 60]},
+    "window": {"type": "int"},
+    "services": _NAMES,
+    "unenrolled": {"type": "str", "choices": ["deny", "allow"]},
+    "max_failures": {"type": "int"},
+    "unlock_after": {"type": "int"},
+    "reason": {"type": "str"},
+    **EXEMPT_ARGS,
+}
+SSH_ARGS: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["enabled", "disabled"]},
+    "methods": {
+        "type": "list",
+        "elements": "str",
+        "choices": ["key_and_code", "password_and_code", "key"],
+    },
+    "root_login": {"type": "str", "choices": ["allowed", "denied", "unmanaged"]},
+    "reason": {"type": "str"},
+    **EXEMPT_ARGS,
+}
+SECRETS_ARGS: dict[str, Any] = {
+    "users": {
+        "type": "list",
+        "elements": "dict",
+        "options": {
+            "name": {"type": "str", "required": True},
+            "secret": {"type": "str", "no_log": True},
+            "backup_secret": {"type": "str", "no_log": True},
+        },
+    },
+    "state": {"type": "str", "choices": ["present", "absent", "renewed"], "default": "present"},
+    "renewal": {"type": "str"},
+    "exclusive": {"type": "bool", "default": False},
+    "return_secrets": {"type": "bool", "default": False, "no_log": False},
+}
+GUARD_ARGS: dict[str, Any] = {"guard": {"type": "bool", "default": True}}
+NTP_ARGS: dict[str, Any] = {
+    "servers": _NAMES,
+    "pools": _NAMES,
+    "nts": {"type": "bool", "default": False},
+    "wait": {"type": "float", "default": 60.0},
+    "max_offset": {"type": "float", "default": 10.0},
+}
+SSHD_ARGS: dict[str, Any] = {
+    "running": {"type": "bool", "default": True},
+    "root_login": {"type": "str", "choices": ["allowed", "denied", "unmanaged"]},
+}
+PACKAGES_ARGS: dict[str, Any] = {
+    "packages": {"type": "str", "choices": ["require", "report"], "default": "require"},
+}
+BOUNDS = {
+    "window": (0, 10),
+    "max_failures": (0, 100),
+    "unlock_after": (1, 86400),
+}
+"""Smallest and largest value of numbers. NIST SP 800-63B allows at most 100 failures in a row."""
+
+
+def given(params: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
+    """Return the options of ``spec`` that were given, lists as tuples."""
+    values = {name: params.get(name) for name in spec}
+    return {
+        name: tuple(value) if isinstance(value, list) else value
+        for name, value in values.items()
+        if value is not None
+    }
+
+
+def out_of_bounds(params: dict[str, Any]) -> str:
+    """Return a sentence for the first number that is out of its bounds, empty when none is."""
+    for name, (low, high) in BOUNDS.items():
+        value = params.get(name)
+        if value is not None and not low <= value <= high:
+            return f"{name} is {value}; it must be from {low} to {high}."
+    return ""
+
+
+def policy_change(params: dict[str, Any]) -> Change:
+    """Return the change that the options of the module twofactor ask for."""
+    return Change(policy=given(params, POLICY_ARGS), guard=params["guard"])
+
+
+def ssh_change(params: dict[str, Any]) -> Change:
+    """Return the change that the options of the module twofactor_ssh ask for."""
+    return Change(ssh=given(params, SSH_ARGS), guard=params["guard"])
+
+
+def secrets_change(params: dict[str, Any]) -> SecretsChange:
+    """Return the change that the options of the module twofactor_secret ask for.
+
+    Raises TwofactorError for a secret that is no seed; the error never holds the secret.
+    """
+    # Imported here since the emergency path has no secrets and no time to lose.
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
+        Refused,
+        TwofactorError,
+    )
+
+    users, reasons = [], []
+    for entry in params.get("users") or []:
+        try:
+            users.append(_user_secret(entry))
+        except TwofactorError as error:
+            reasons.append(error)
+    if reasons:
+        raise Refused(reasons)
+    return SecretsChange(
+        state=params["state"],
+        users=tuple(users),
+        exclusive=params["exclusive"],
+        renewal=params.get("renewal") or "",
+        return_secrets=params["return_secrets"],
+    )
+
+
+def _user_secret(entry: dict[str, Any]) -> UserSecret:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._otp import seed_from_base32
+
+    name = entry["name"]
+    seeds = {
+        "seed": entry.get("secret"),
+        "backup_seed": entry.get("backup_secret"),
+    }
+    return UserSecret(name=name, **{key: seed_from_base32(text, name) for key, text in seeds.items() if text})
+
+
+def host_change(params: dict[str, Any]) -> Change:
+    """Return the change that the options of the module twofactor_host ask for."""
+    policy, ssh, secrets = params.get("policy"), params.get("ssh"), params.get("secrets")
+    return Change(
+        policy=given(policy, POLICY_ARGS) if policy else None,
+        ssh=given(ssh, SSH_ARGS) if ssh else None,
+        secrets=secrets_change(secrets) if secrets else None,
+        guard=params["guard"],
+    )
+
+
+def ntp_change(params: dict[str, Any]) -> NtpChange:
+    """Return the change that the options of the module twofactor_ntp ask for."""
+    return NtpChange(**given(params, NTP_ARGS))
+
+
+def sshd_change(params: dict[str, Any]) -> SshdChange:
+    """Return the change that the options of the module twofactor_sshd ask for."""
+    return SshdChange(**given(params, SSHD_ARGS))

@@ -1,0 +1,73 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One line in the host's log for each change: who, from where, what, why.
+
+Private to this collection: may change at any time. Facility authpriv, identifier twofactor; read it with
+``journalctl -t twofactor``. No secret is ever part of it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import syslog
+
+
+def log(event: str, **details: object) -> None:
+    """Write one line: the event, who is behind it, and ``details`` as key="value"."""
+    words = {"by": account_behind(), "from": client(), **details}
+    text = " ".join(f'{key}="{_quoted(value)}"' for key, value in words.items() if value)
+    with contextlib.suppress(OSError):
+        syslog.openlog("twofactor", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
+        syslog.syslog(syslog.LOG_NOTICE, f"{event} {text}")
+
+
+def _quoted(value: object) -> str:
+    text = str(value).replace("\\", "\\\\").replace('"', '\\"')
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def account_behind() -> str:
+    """Return the account that came in, also behind sudo or su."""
+    login_uid = _login_uid()
+    if login_uid is not None:
+        with contextlib.suppress(KeyError):
+            return pwd.getpwuid(login_uid).pw_name
+    with contextlib.suppress(KeyError):
+        return os.environ.get("SUDO_USER") or pwd.getpwuid(os.getuid()).pw_name
+    return str(os.getuid())
+
+
+def _login_uid() -> int | None:
+    """Return the user id that logged in, kept by the kernel across sudo; None when unset."""
+    try:
+        with open("/proc/self/loginuid", encoding="ascii") as stream:
+            uid = int(stream.read())
+    except (OSError, ValueError):
+        return None
+    return None if uid == 0xFFFFFFFF else uid  # noqa: PLR2004 - (uid_t) -1: nobody logged in
+
+
+def client() -> str:
+    """Return the address that the SSH connection comes from, found with the processes above us."""
+    pid = os.getpid()
+    for dummy in range(12):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            with open(f"/proc/{pid}/environ", "rb") as stream:
+                pairs = dict(pair.partition(b"=")[::2] for pair in stream.read().split(b"\0"))
+            if b"SSH_CONNECTION" in pairs:
+                return pairs[b"SSH_CONNECTION"].split()[0].decode("ascii", "replace")
+        pid = _parent(pid)
+        if pid <= 1:
+            break
+    return ""
+
+
+def _parent(pid: int) -> int:
+    try:
+        with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stream:
+            return int(stream.read().rsplit(")", 1)[1].split()[1])
+    except (OSError, ValueError, IndexError):
+        return 0

@@ -1,0 +1,186 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Taking the second factor off, when little else works.
+
+Private to this collection: may change at any time. No guard, no lock, no network, no clock, no package
+manager; a full disk and a change that was cut short do not stop it. It takes our lines out of whatever
+files are there now, keeps every token, and goes on after a file that it cannot change.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
+    Refused,
+    TwofactorError,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    audit,
+    daemon,
+    files,
+    pam,
+    paths,
+    sshd,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
+
+_KEY_ONLY = "UsePAM yes\nMatch all\n    AuthenticationMethods publickey\n    PasswordAuthentication no\n"
+"""Shorter than any drop-in it replaces, so that it fits on a full disk."""
+
+
+def disable(reason: str, check_mode: bool) -> Outcome:
+    """Take the second factor off everywhere on this host, SSH too.
+
+    Raises Refused at the end when a file could not be changed, after everything else has been done.
+    """
+    outcome = Outcome()
+    services = _services_with_our_line()
+    ssh_service = services.pop(paths.service_file("sshd"), None)
+    main = _read(paths.SSHD_CONFIG) or ""
+    clean_main = sshd.without_include(main)
+    dropin = _read(paths.SSHD_DROPIN)
+    policy = _read(paths.POLICY)
+    disabled = _disabled(policy, reason)
+    gone = [paths.PAM_POLICY, paths.EXEMPT_NETWORKS, paths.ENROLLED, *_half_written()]
+    present = [path for path in gone if os.path.lexists(path)]
+    outcome.changed = bool(
+        services or ssh_service or dropin is not None or clean_main != main or present or disabled
+    )
+    _describe(outcome, [*services, *([paths.service_file("sshd")] if ssh_service else [])], dropin)
+    if check_mode or not outcome.changed:
+        return outcome
+    failed: list[OSError] = []
+    _take_ssh_off(ssh_service, dropin, main, failed)
+    for path, text in services.items():
+        _attempt(failed, _shrink, path, pam.without_include(text))
+    if not _services_with_our_line():  # a service that still includes the policy would refuse everybody
+        for path in present:
+            _attempt(failed, files.remove, path)
+    _attempt(failed, files.remove, f"{paths.JOURNAL}/originals.json")
+    if disabled is not None:
+        try:
+            files.replace(paths.POLICY, disabled, 0o600)
+        except OSError as error:
+            outcome.warnings.append(
+                f"{paths.POLICY} could not be rewritten ({error.strerror}); it still says enabled, so the "
+                "next run of the role switches the second factor on again."
+            )
+    audit.log("disabled", why=reason, failed=len(failed) or "")
+    if failed:
+        raise Refused([_explained(error) for error in failed])
+    return outcome
+
+
+def _read(path: str) -> str | None:
+    """Return a file's text, None also when it cannot be read: then there is nothing of ours to take out."""
+    try:
+        return read_text(path)
+    except OSError:
+        return None
+
+
+def _half_written() -> list[str]:
+    """Return the files that a run was killed over before it could put them in place."""
+    folders = (paths.PAM_FOLDER, os.path.dirname(paths.SSHD_CONFIG), os.path.dirname(paths.SSHD_DROPIN))
+    there = [f"{folder}/{name}" for folder in folders for name in _names(folder)]
+    return [path for path in there if path.endswith(files.NEW)]
+
+
+def _names(folder: str) -> list[str]:
+    return sorted(os.listdir(folder)) if os.path.isdir(folder) else []
+
+
+def _services_with_our_line() -> dict[str, str]:
+    found = {}
+    for name in _names(paths.PAM_FOLDER):
+        if name.endswith(files.NEW):
+            continue
+        path = paths.service_file(name)
+        with contextlib.suppress(OSError):
+            text = read_text(path)
+            if text is not None and pam.without_include(text) != text:
+                found[path] = text
+    return found
+
+
+def _take_ssh_off(service: str | None, dropin: str | None, main: str, failed: list[OSError]) -> None:
+    """Put SSH back, by way of key-only logins while PAM stops standing in for the password."""
+    if service is not None and dropin is not None and pam.skips_password(service):
+        _attempt(failed, _shrink, paths.SSHD_DROPIN, _KEY_ONLY)
+        _attempt(failed, _reload_sshd)
+    if service is not None:
+        done = _attempt(failed, _shrink, paths.service_file("sshd"), pam.without_include(service))
+        if not done and pam.skips_password(service):
+            return  # key-only logins stay: without the drop-in a code would do for a password
+    _attempt(failed, files.remove, paths.SSHD_DROPIN)
+    if sshd.without_include(main) != main:
+        _attempt(failed, _shrink, paths.SSHD_CONFIG, sshd.without_include(main))
+    _attempt(failed, _reload_sshd)
+
+
+def _reload_sshd() -> None:
+    with contextlib.suppress(ProcessLookupError):
+        daemon.reload_sshd(wait=False)
+
+
+def _attempt(failed: list[OSError], action, *arguments: str) -> bool:  # type: ignore[no-untyped-def]
+    try:
+        action(*arguments)
+    except OSError as error:
+        failed.append(error)
+        return False
+    return True
+
+
+def _shrink(path: str, text: str) -> None:
+    """Replace a file by a shorter text; on a full disk in place, which needs no new block."""
+    try:
+        files.replace(path, text, 0o644)
+        return
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+    data = text.encode("utf-8", "surrogateescape")
+    descriptor = os.open(path, os.O_WRONLY)
+    try:
+        os.pwrite(descriptor, data, 0)
+        os.ftruncate(descriptor, len(data))
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _disabled(policy: str | None, reason: str) -> str | None:
+    """Return policy.json with the state off, None when it already says so or cannot be read."""
+    try:
+        data = json.loads(policy or "")
+        if data["policy"]["state"] == "disabled":
+            return None
+        data["policy"].update(state="disabled", reason=reason)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
+    return json.dumps(data, indent=2, sort_keys=True) + "\n"
+
+
+def _describe(outcome: Outcome, service_files: list[str], dropin: str | None) -> None:
+    outcome.after["state"] = "disabled"
+    if outcome.changed:
+        asking = sorted(path.rsplit("/", 1)[1] for path in service_files)
+        outcome.before.update(state="enabled", asking=asking, sshd=dropin or "")
+        outcome.after.update(asking=[], sshd="")
+    else:
+        outcome.before["state"] = "disabled"
+
+
+def _explained(error: OSError) -> TwofactorError:
+    return TwofactorError(
+        "emergency_incomplete",
+        f"{error.filename or 'A file'} could not be changed: {error.strerror}.",
+        "Everything else has been taken off; mend this and run again.",
+    )

@@ -1,0 +1,127 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The host as the rest of the Linux platform sees it: files, accounts, commands.
+
+Reads and runs, decides nothing. Private to this collection: may change at any time.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from dataclasses import dataclass
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command did. ``status`` is its exit status."""
+
+    status: int
+    out: str
+    err: str
+
+
+class Host:
+    """Reads of this host; each file is read once and then remembered."""
+
+    def __init__(self) -> None:
+        self._texts: dict[str, str | None] = {}
+        self._local_users: set[str] | None = None
+
+    def read(self, path: str) -> str | None:
+        """Return the text of a file, None when there is none.
+
+        Bytes that are not UTF-8 survive a round trip (surrogateescape).
+        """
+        if path not in self._texts:
+            self._texts[path] = read_text(path)
+        return self._texts[path]
+
+    def names(self, folder: str) -> list[str]:
+        """Return the sorted names in a folder, none when there is no folder."""
+        try:
+            return sorted(os.listdir(folder))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
+
+    def leftovers(self) -> list[str]:
+        """Return the lock files that crashed logins left beside token files."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            paths,
+            token_lock,
+        )
+
+        beside = [name for name in self.names(paths.TOKENS) if name.endswith((".lock", ".new"))]
+        return [path for path in (f"{paths.TOKENS}/{n}" for n in beside) if token_lock.is_stale(path)]
+
+    def takes_passwords(self) -> bool:
+        """Tell whether sshd without our drop-in surely lets everybody but root in with a password."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import sshd_check
+
+        return sshd_check.takes_passwords(self)
+
+    def glob(self, pattern: str) -> list[str]:
+        """Return the sorted paths that a pattern matches, as sshd's Include does."""
+        import glob  # only needed when sshd's configuration is staged
+
+        return sorted(glob.glob(pattern))
+
+    def has_user(self, name: str) -> bool:
+        """Tell whether an account of this name exists, local or from a directory."""
+        if self._local_users is None:
+            passwd = self.read("/etc/passwd") or ""
+            self._local_users = {line.split(":", 1)[0] for line in passwd.split("\n")}
+        if name in self._local_users:
+            return True  # without a search of the whole file for each of a thousand users
+        import pwd
+
+        try:
+            pwd.getpwnam(name)
+        except KeyError:
+            return False
+        return True
+
+
+def read_text(path: str) -> str | None:
+    """Return the text of a file as it is now, None when there is none or a folder in its place."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program, looked for where system programs are."""
+    for folder in _PATH.split(":"):
+        path = f"{folder}/{name}"
+        if os.access(path, os.X_OK):
+            return path
+    return None
+
+
+def run(command: list[str], timeout: float = 20.0) -> Ran:
+    """Run a command without a shell, in the C locale, for at most ``timeout`` seconds.
+
+    Raises TwofactorError when it does not end in time. Secrets are never passed this way.
+    """
+    env = {"PATH": _PATH, "LC_ALL": "C", "HOME": "/root"}
+    try:
+        # Not module.run_command: this code knows no Ansible.
+        done = subprocess.run(  # pylint: disable=ansible-bad-function
+            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=timeout, env=env, check=False
+        )
+    except subprocess.TimeoutExpired:
+        raise TwofactorError(
+            "command_timeout",
+            f"'{' '.join(command[:2])}' did not end within {timeout:.0f} seconds.",
+            "Run it on the host by hand to see what it waits for.",
+        ) from None
+    return Ran(
+        done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode("utf-8", "replace")
+    )

@@ -1,0 +1,131 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A Linux host as a platform: what the modules call. Private to this collection: may change at any time.
+
+Imports stand inside the methods: each call imports what it uses, and the emergency path next to nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    Change,
+    NtpChange,
+    Outcome,
+    SshdChange,
+)
+
+if TYPE_CHECKING:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan
+
+
+class LinuxPlatform:
+    """Two-factor authentication by pam_oath, sshd and chrony."""
+
+    name = "linux"
+
+    def apply(self, change: Change, check_mode: bool) -> Outcome:
+        """Carry out a change, or only plan it in check mode; the outcome is the same."""
+        if change.is_disable:
+            return self._disable(change, check_mode)
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            daemon,
+            transaction,
+        )
+
+        if check_mode:
+            outcome = self._planned(change, check_mode)[1]
+            outcome.result.pop("secrets", None)  # the real run makes others
+            return outcome
+        with transaction.one_at_a_time():
+            recovered = transaction.recover(daemon.reload_sshd)
+            plan, outcome = self._planned(change, check_mode)
+            if recovered:
+                outcome.warnings.append("A change that had been cut short was taken back first.")
+            if plan.changed:
+                transaction.commit(plan.steps, daemon.reload_sshd)
+                self._log(change, plan)
+            return outcome
+
+    def _disable(self, change: Change, check_mode: bool) -> Outcome:
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import emergency
+
+        options = dict(change.policy or {})
+        outcome = emergency.disable(str(options.pop("reason", "")), check_mode)
+        options.pop("state")
+        rest = replace(change, policy=options or None)
+        if not (rest.policy or rest.ssh or rest.secrets):
+            return outcome
+        if check_mode:  # nothing has been taken off, so the planner is told
+            off = replace(rest, policy={**options, "state": "disabled"})
+            more = self._planned(off, check_mode)[1]
+            more.result.pop("secrets", None)
+        else:
+            more = self.apply(rest, check_mode)
+        more.changed = more.changed or outcome.changed
+        more.before = {**more.before, **outcome.before}
+        more.after = {**more.after, **outcome.after}
+        more.warnings = outcome.warnings + more.warnings
+        return more
+
+    def _planned(self, change: Change, check_mode: bool) -> tuple[Plan, Outcome]:
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            checks,
+        )
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            plan as planning,
+        )
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
+
+        host: Host = Host()
+        plan = planning.make_plan(change, host)
+        checks.check_plan(plan, host, check_mode, guarded=change.guard)
+        return plan, _outcome(plan, host)
+
+    def _log(self, change: Change, plan: Plan) -> None:
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
+
+        options = {**(change.ssh or {}), **(change.policy or {})}
+        audit.log(
+            "changed",
+            steps=",".join(step.name for step in plan.steps),
+            added=",".join(plan.secrets.added),
+            renewed=",".join(plan.secrets.renewed),
+            removed=",".join(plan.secrets.removed),
+            why=options.get("reason", ""),
+            guard="" if change.guard else "off",
+        )
+
+    def missing_packages(self, *wanted: str) -> list[str]:
+        """Return what this distribution calls those of pam_oath, chrony and sshd that are missing."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import packages
+
+        return packages.missing(*wanted)
+
+    def info(self) -> dict[str, object]:
+        """Return what is effective on this host now; never a secret."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import report
+
+        return report.report()
+
+    def set_ntp(self, change: NtpChange, check_mode: bool) -> Outcome:
+        """Set where this host takes its time from, and wait until its clock is right."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import clock
+
+        return clock.set_ntp(change, check_mode)
+
+    def set_sshd(self, change: SshdChange, check_mode: bool) -> Outcome:
+        """Bring the SSH service to what one-time codes need of it."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import service
+
+        return service.set_sshd(change, check_mode)
+
+
+def _outcome(plan: Plan, host: Host) -> Outcome:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import describe
+
+    return describe.describe(plan, host)

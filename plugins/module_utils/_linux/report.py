@@ -1,0 +1,238 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is effective on a Linux host now, whatever was declared. Never a secret.
+
+Private to this collection: may change at any time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    clock as clocks,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    daemon,
+    packages,
+    pam,
+    paths,
+    plan,
+    policy_file,
+    secrets,
+    sshd,
+    sshd_check,
+    tokens,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
+    Host,
+    find_program,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Declared
+
+CLOCK_TOLERANCE = 10.0
+"""Seconds. A clock that is off by more makes codes fail that are right."""
+
+_Data = dict[str, Any]
+
+
+def report() -> _Data:
+    """Return the state of this host as plain data for twofactor_info."""
+    host = Host()
+    problems: list[_Data] = []
+    declared = _declared(host, problems)
+    enforced = host.read(paths.PAM_POLICY) is not None
+    users = _users(host, problems)
+    clock = clocks.read_clock()
+    services = _services(host, declared, enforced, problems)
+    ssh = _ssh(host, declared, enforced, users, problems)
+    asks = enforced and (ssh["state"] == "enabled" or any(s["asks_code"] for s in services))
+    _judge(host, declared, enforced, users, clock, problems)
+    return {
+        "platform": "linux",
+        "version": _version(host),
+        "state": "enabled" if enforced and (asks or not services) else "disabled",
+        "policy": policy_file.as_data(declared)["policy"],
+        "services": services,
+        "ssh": ssh,
+        "users": users,
+        "clock": asdict(clock),
+        "missing_packages": packages.missing("pam_oath", "chrony", "sshd"),
+        "problems": problems,
+    }
+
+
+def _problem(code: str, message: str, remedy: str) -> _Data:
+    return {"code": code, "message": message, "remedy": remedy}
+
+
+def _declared(host: Host, problems: list[_Data]) -> Declared:
+    try:
+        return policy_file.parse(host.read(paths.POLICY))
+    except TwofactorError as error:
+        problems.append(_problem(error.code, error.message, error.remedy))
+        return Declared()
+
+
+def _version(host: Host) -> str:
+    pairs = dict(line.partition("=")[::2] for line in (host.read("/etc/os-release") or "").split("\n"))
+    return pairs.get("PRETTY_NAME", "").strip('"')
+
+
+def _users(host: Host, problems: list[_Data]) -> list[_Data]:
+    found = []
+    for name in secrets.enrolled_users(host):
+        try:
+            lines = tokens.parse(host.read(paths.token_file(name)) or "", name)
+        except TwofactorError as error:
+            problems.append(_problem(error.code, error.message, error.remedy))
+            lines = []
+        devices = tokens.devices(lines)
+        found.append(
+            {
+                "name": name,
+                "enrolled": bool(devices),
+                "backup": len(devices) > 1,
+                "digits": devices[0].digits if devices else None,
+                "interval": devices[0].interval if devices else None,
+                "last_used": max((line.last_used for line in devices), default="").rstrip("L") or None,
+            }
+        )
+    return found
+
+
+def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Data]) -> list[_Data]:
+    try:
+        wanted = plan.covered_services(declared.policy, host)
+    except TwofactorError as error:
+        problems.append(_problem("service_missing", str(error), ""))
+        wanted = []
+    found = []
+    texts = {name: host.read(paths.service_file(name)) or "" for name in host.names(paths.PAM_FOLDER)}
+    asking = {name for name, text in texts.items() if pam.is_included(text)}
+    for name, text in texts.items():
+        included = name in asking or any(line.stack in asking for line in pam.auth_lines(text))
+        if name in ("sshd", "twofactor") or (name not in wanted and not included):
+            continue
+        found.append({"name": name, "asks_code": enforced and included})
+        if declared.policy.state == "enabled" and not included:
+            problems.append(
+                _problem(
+                    "service_not_covered",
+                    f"The PAM service '{name}' does not ask for a code although it is declared to.",
+                    "Run the role again; something has replaced its service file.",
+                )
+            )
+    return found
+
+
+def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], problems: list[_Data]) -> _Data:
+    if find_program("sshd") is None:
+        return {"state": "disabled", "methods": [], "root_login": None, "running": False}
+    logins = sshd_check.visitors(
+        declared.ssh.exempt(declared.policy), [user["name"] for user in users if user["enrolled"]]
+    )
+    ordinary = [login for login in logins if not login.is_exempt] or logins
+    visitor = next((login for login in ordinary if login.user != "root"), ordinary[0])
+    try:
+        settings = sshd_check.effective(paths.SSHD_CONFIG, visitor)
+    except TwofactorError as error:
+        problems.append(_problem(error.code, error.message, error.remedy))
+        settings = {}
+    methods = sshd.methods_of(settings.get("authenticationmethods", ""))
+    service = host.read(paths.service_file("sshd")) or ""
+    asks = (
+        enforced
+        and settings.get("usepam") == "yes"
+        and pam.is_included(service)
+        and bool({"key_and_code", "password_and_code"} & set(methods))
+    )
+    if declared.ssh_asks() and not asks:
+        problems.append(
+            _problem(
+                "ssh_not_asking",
+                "SSH logins are not asked for a code although they are declared to be.",
+                "Run the role again; something has overridden its drop-in or its PAM line.",
+            )
+        )
+    return {
+        "state": "enabled" if asks else "disabled",
+        "methods": methods if asks else [],
+        "root_login": settings.get("permitrootlogin"),
+        "running": daemon.listener() is not None,
+    }
+
+
+def _judge(  # noqa: PLR0913 - everything that has been read, side by side
+    host: Host,
+    declared: Declared,
+    enforced: bool,
+    users: list[_Data],
+    clock: clocks.Clock,
+    problems: list[_Data],
+) -> None:
+    """Add the problems that concern the host as a whole."""
+    if not clock.synchronised:
+        problems.append(
+            _problem(
+                "clock_unsynchronised",
+                "The clock is not synchronised, so right codes may be refused.",
+                "Run the role fleetauth.twofactor.ntp, and check that its servers can be reached.",
+            )
+        )
+    elif clock.offset is not None and abs(clock.offset) > CLOCK_TOLERANCE:
+        problems.append(
+            _problem(
+                "clock_off",
+                f"The clock is off by {clock.offset:.1f} s.",
+                "Wait for chrony to correct it, or step it with 'chronyc makestep'.",
+            )
+        )
+    if enforced and not any(user["enrolled"] for user in users):
+        problems.append(
+            _problem(
+                "nobody_enrolled",
+                "The second factor is on, and no user has a token.",
+                "Enrol users with fleetauth.twofactor.twofactor_secret.",
+            )
+        )
+    if enforced and declared.policy.unenrolled == "allow":
+        problems.append(
+            _problem(
+                "unenrolled_allowed",
+                "Users without a token log in without a code (unenrolled: allow).",
+                "Enrol everybody, then set unenrolled: deny.",
+            )
+        )
+    if enforced and not packages.has_pam_module("pam_oath"):
+        problems.append(
+            _problem(
+                "pam_module_missing",
+                "pam_oath is not installed, so nobody can log in where a code is asked for.",
+                "Install its package, or use state: disabled.",
+            )
+        )
+    if host.read(f"{paths.JOURNAL}/originals.json") is not None:
+        problems.append(
+            _problem(
+                "change_interrupted",
+                "A change was cut short; its originals are still in the journal.",
+                "Run the role again: it takes the change back and makes it anew.",
+            )
+        )
+    problems += _stale_locks(host)
+
+
+def _stale_locks(host: Host) -> list[_Data]:
+    """Return a problem for each lock that a crashed login left: its user is refused until it goes."""
+    return [
+        _problem(
+            "token_lock_stale",
+            f"{path} has been left behind by a crash; its user is refused.",
+            "Run the role again, which removes it.",
+        )
+        for path in host.leftovers()
+    ]

@@ -1,0 +1,232 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a change of users' tokens means for the token files.
+
+Pure code but for the system's random source. Private to this collection: may change at any time.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils import _otp
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
+    Refused,
+    TwofactorError,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths, tokens
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    Policy,
+    SecretsChange,
+    UserSecret,
+    check_user_name,
+)
+
+_SUFFIX = ".oath"
+
+
+class _View(Protocol):
+    def read(self, path: str) -> str | None: ...
+
+    def names(self, folder: str) -> list[str]: ...
+
+    def has_user(self, name: str) -> bool: ...
+
+
+@dataclass
+class SecretsPlan:
+    """What becomes of the token files.
+
+    ``files`` maps a path to its new text, None for gone. ``added``, ``renewed`` and ``removed`` are user
+    names; ``fresh`` are the users whose devices all get a new seed; ``made`` holds the base32 seeds that
+    this host made, by user.
+    """
+
+    files: dict[str, str | None] = field(default_factory=dict)
+    added: list[str] = field(default_factory=list)
+    renewed: list[str] = field(default_factory=list)
+    removed: list[str] = field(default_factory=list)
+    fresh: list[str] = field(default_factory=list)
+    made: dict[str, str] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        """Leave files and seeds out: a traceback must not show them."""
+        return f"SecretsPlan(added={self.added}, renewed={self.renewed}, removed={self.removed})"
+
+    def enrolled_after(self, enrolled: list[str]) -> list[str]:
+        """Return who has a token after this plan."""
+        return sorted((set(enrolled) | set(self.added)) - set(self.removed))
+
+
+def enrolled_users(view: _View) -> list[str]:
+    """Return the users who have a token file."""
+    names = view.names(paths.TOKENS)
+    return sorted(name[: -len(_SUFFIX)] for name in names if name.endswith(_SUFFIX))
+
+
+def fits(name: str, policy: Policy, view: _View) -> bool:
+    """Tell whether all devices of a user show codes of the kind that ``policy`` asks for."""
+    try:
+        devices = tokens.devices(tokens.parse(view.read(paths.token_file(name)) or "", name))
+    except TwofactorError:
+        return False
+    return all((line.digits, line.interval) == (policy.digits, policy.interval) for line in devices)
+
+
+def plan_secrets(change: SecretsChange | None, policy: Policy, view: _View) -> SecretsPlan:
+    """Return what ``change`` means, with new lines in the digits and interval of ``policy``.
+
+    Raises Refused with every reason at once; no user of the call is changed then.
+    """
+    plan = SecretsPlan()
+    if change is None:
+        return plan
+    _refuse_bad_names(change, view)
+    words = _renewal_words(view.read(paths.USERS))
+    wanted_words = dict(words)
+    reasons: list[TwofactorError] = []
+    for user in change.users:
+        try:
+            _plan_user(user, change, policy, view, plan, wanted_words)
+        except TwofactorError as error:
+            reasons.append(error)
+    if change.exclusive and change.state != "absent":
+        named = {user.name for user in change.users}
+        for name in sorted(set(enrolled_users(view)) - named):
+            _remove(name, plan, wanted_words)
+    if reasons:
+        raise Refused(reasons)
+    if wanted_words != words:
+        plan.files[paths.USERS] = _render_words(wanted_words)
+    return plan
+
+
+def _refuse_bad_names(change: SecretsChange, view: _View) -> None:
+    reasons: list[TwofactorError] = []
+    seen: set[str] = set()
+    for user in change.users:
+        try:
+            check_user_name(user.name)
+        except TwofactorError as error:
+            reasons.append(error)
+            continue
+        if user.name in seen:
+            reasons.append(
+                TwofactorError("user_twice", f"User '{user.name}' is named twice.", "Name each user once.")
+            )
+        seen.add(user.name)
+        if user.seed is not None and user.seed == user.backup_seed:
+            reasons.append(
+                TwofactorError(
+                    "same_secret_twice",
+                    f"'secret' and 'backup_secret' of user '{user.name}' are the same, so that each code would "
+                    "be accepted twice.",
+                    "Give the second device a secret of its own.",
+                )
+            )
+        if change.state != "absent" and not view.has_user(user.name):
+            reasons.append(
+                TwofactorError(
+                    "unknown_user",
+                    f"There is no user '{user.name}' on this host.",
+                    "Create the account first, or take the name out of 'users'.",
+                )
+            )
+    if reasons:
+        raise Refused(reasons)
+
+
+def _plan_user(  # noqa: PLR0913 - one user of a call in its whole context
+    user: UserSecret,
+    change: SecretsChange,
+    policy: Policy,
+    view: _View,
+    plan: SecretsPlan,
+    words: dict[str, str],
+) -> None:
+    path = paths.token_file(user.name)
+    text = view.read(path)
+    if change.state == "absent":
+        if text is not None:
+            _remove(user.name, plan, words)
+        return
+    renewing = change.state == "renewed" and words.get(user.name) != change.renewal
+    # A broken file is only replaced whole: on a renewal nothing of it is needed.
+    current = [] if renewing or text is None else tokens.parse(text, user.name)
+    seeds = _wanted_seeds(user, change, text, current, plan, renewing=renewing)
+    _refuse_same_seed(user, text, renewing=renewing)
+    merged = tokens.merge(current, user.name, seeds, policy.interval, policy.digits)
+    if renewing:
+        words[user.name] = change.renewal
+        plan.renewed.append(user.name)
+    new_text = tokens.render(merged)
+    if new_text == text:
+        return
+    plan.files[path] = new_text
+    if text is None:
+        plan.added.append(user.name)
+    kept = {line.seed for line in tokens.devices(current)}
+    if not kept & {line.seed for line in tokens.devices(merged)}:
+        plan.fresh.append(user.name)
+
+
+def _wanted_seeds(  # noqa: PLR0913
+    user: UserSecret,
+    change: SecretsChange,
+    text: str | None,
+    current: list[tokens.TokenLine],
+    plan: SecretsPlan,
+    *,
+    renewing: bool,
+) -> tuple[bytes | None, bytes | None]:
+    """Return the primary and the backup seed; None where the present one stays."""
+    if user.seed is not None or (tokens.devices(current) and not renewing):
+        return user.seed, user.backup_seed
+    if not change.return_secrets:
+        raise TwofactorError(
+            "secret_nobody_knows",
+            f"User '{user.name}' has no 'secret', and one made on the host would not be shown to anybody.",
+            "Give a 'secret', or set return_secrets: true and hand the new one over.",
+        )
+    del text
+    seed = _otp.random_seed()
+    plan.made[user.name] = _otp.seed_to_base32(seed)
+    return seed, user.backup_seed
+
+
+def _refuse_same_seed(user: UserSecret, text: str | None, *, renewing: bool) -> None:
+    present = (text or "").lower()
+    given = {"secret": user.seed, "backup_secret": user.backup_seed}
+    for option, seed in given.items():
+        if renewing and seed is not None and seed.hex() in present:
+            raise TwofactorError(
+                "renewal_same_secret",
+                f"User '{user.name}' was to be renewed, but the '{option}' given is a present one.",
+                f"Give the new secret together with the new renewal word, or leave '{option}' out.",
+            )
+
+
+def _remove(name: str, plan: SecretsPlan, words: dict[str, str]) -> None:
+    plan.files[paths.token_file(name)] = None
+    plan.removed.append(name)
+    words.pop(name, None)
+
+
+def _renewal_words(text: str | None) -> dict[str, str]:
+    try:
+        data = json.loads(text or "{}")
+        return {name: str(entry["renewal"]) for name, entry in data.items() if "renewal" in entry}
+    except (ValueError, AttributeError, TypeError):
+        raise TwofactorError(
+            "users_file_broken",
+            f"{paths.USERS} is damaged, so it is not known who was renewed under which word.",
+            f"Remove {paths.USERS}; users are then renewed once more under the word given.",
+        ) from None
+
+
+def _render_words(words: dict[str, str]) -> str:
+    data = {name: {"renewal": word} for name, word in sorted(words.items())}
+    return json.dumps(data, indent=1) + "\n"

@@ -1,0 +1,201 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Asking sshd itself what it would make of a configuration, before it is put in place.
+
+Private to this collection: may change at any time. A drop-in that is valid by itself proves nothing, and
+neither does ``sshd -t`` on the merged file: what counts is what ``sshd -T -C`` says for each user.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
+    Refused,
+    TwofactorError,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    daemon,
+    files,
+    paths,
+    sshd,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
+    Host,
+    find_program,
+    run,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    Exempt,
+    SshPolicy,
+)
+
+SOMEWHERE = "192.0.2.1"
+"""An address of RFC 5737 that no host has: stands for a client anywhere."""
+
+
+@dataclass(frozen=True)
+class Visitor:
+    """A login to be judged: who, from where, and whether it is exempt."""
+
+    user: str
+    address: str
+    is_exempt: bool
+
+
+def visitors(ssh_exempt: Exempt, users: list[str]) -> list[Visitor]:
+    """Return one login for each kind that the drop-in tells apart, and one for each user."""
+    import ipaddress
+
+    exempt_members = set(ssh_exempt.users) | _members(ssh_exempt.groups)
+    networks = [ipaddress.ip_network(network) for network in ssh_exempt.networks]
+    everybody = any(ipaddress.ip_address(SOMEWHERE) in network for network in networks)
+    found = [
+        Visitor(name, SOMEWHERE, everybody or name in exempt_members) for name in sorted({*users, "root"})
+    ]
+    found += [Visitor(name, SOMEWHERE, True) for name in sorted(exempt_members - {*users, "root"})]
+    found += [Visitor("root", str(network[0]), True) for network in networks]
+    return found
+
+
+def _members(groups: tuple[str, ...]) -> set[str]:
+    """Return who is in any of ``groups``, as a primary or as a further group."""
+    import grp
+    import pwd
+
+    found: set[str] = set()
+    for name in groups:
+        try:
+            group = grp.getgrnam(name)
+        except KeyError:
+            continue
+        found |= set(group.gr_mem)
+        found |= {user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid}
+    return found
+
+
+def takes_passwords(host: Host) -> bool:
+    """Tell whether sshd without our drop-in surely lets everybody but root in with a password."""
+    main = sshd.without_include(host.read(paths.SSHD_CONFIG) or "")
+    if _tells_users_apart(main, host):
+        return False
+    try:
+        with _staged(host, main, None) as path:
+            settings = effective(path, Visitor("root", SOMEWHERE, False))
+    except TwofactorError:
+        return False
+    by_pam = settings.get("usepam") == "yes" and settings.get("kbdinteractiveauthentication") == "yes"
+    return settings.get("authenticationmethods", "any") == "any" and (
+        by_pam or settings.get("passwordauthentication") == "yes"
+    )
+
+
+def check_staged(
+    host: Host, main: str, dropin: str | None, ssh: SshPolicy | None, logins: list[Visitor]
+) -> None:
+    """Refuse a configuration that sshd would not take or would read differently for somebody.
+
+    ``main`` and ``dropin`` are the texts as they shall be; ``ssh`` None checks the syntax alone. The host
+    is not changed.
+    """
+    with _staged(host, main, dropin) as path:
+        _refuse_invalid(path)
+        if ssh is None:
+            return
+        for name in _relevant(logins, main, host):
+            _refuse_different(path, name, ssh)
+
+
+@contextlib.contextmanager
+def _staged(host: Host, main: str, dropin: str | None) -> Iterator[str]:
+    files.make_folder("/run/sshd", 0o755)  # sshd -t wants it, and a stopped sshd has taken it away
+    folder = tempfile.mkdtemp(prefix="twofactor-", dir="/run")
+    try:
+        staged_dropin = None
+        if dropin is not None:
+            staged_dropin = os.path.join(folder, "dropin.conf")
+            _write(staged_dropin, dropin)
+        staged_main = os.path.join(folder, "sshd_config")
+        _write(staged_main, sshd.staged_main(main, staged_dropin, host.glob))
+        yield staged_main
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
+        stream.write(text)
+
+
+def _sshd_command(config: str, *more: str) -> list[str]:
+    program = find_program("sshd")
+    if program is None:
+        raise TwofactorError(
+            "sshd_missing", "There is no sshd program on this host.", "Install the OpenSSH server."
+        )
+    pid = daemon.listener()
+    started_with = daemon.arguments(pid) if pid is not None else []
+    return [program, *started_with, "-f", config, *more]
+
+
+def _refuse_invalid(config: str) -> None:
+    ran = run(_sshd_command(config, "-t"))
+    if ran.status != 0:
+        why = " ".join(ran.err.split()) or f"exit status {ran.status}"
+        raise TwofactorError(
+            "sshd_config_invalid",
+            f"sshd would not take its configuration with the change in it: {why}.",
+            "Mend the configuration that sshd names, then run again.",
+        )
+
+
+def effective(config: str, visitor: Visitor) -> dict[str, str]:
+    """Return what sshd would apply to a login, by keyword in lower case (``sshd -T -C``)."""
+    where = f"user={visitor.user},host={visitor.address},addr={visitor.address}"
+    ran = run(_sshd_command(config, "-T", "-C", where))
+    if ran.status != 0:
+        raise TwofactorError(
+            "sshd_config_invalid",
+            f"sshd cannot say what it would ask {visitor.user} for: {' '.join(ran.err.split())}.",
+            "Mend the configuration that sshd names, then run again.",
+        )
+    return sshd.parse_effective(ran.out)
+
+
+def _refuse_different(config: str, visitor: Visitor, ssh: SshPolicy) -> None:
+    settings = effective(config, visitor)
+    wrong = sshd.differences(settings, sshd.expected(ssh, is_exempt=visitor.is_exempt))
+    if wrong:
+        raise Refused(
+            [
+                TwofactorError(
+                    "sshd_overridden",
+                    f"With the change in place sshd would still not do as declared for user "
+                    f"{visitor.user}: {'; '.join(wrong)}.",
+                    "Look for an option on sshd's command line (/etc/default/ssh, the service unit).",
+                )
+            ]
+        )
+
+
+def _relevant(logins: list[Visitor], main: str, host: Host) -> list[Visitor]:
+    """Return the logins to ask sshd about: all, or one of each kind when no Match tells users apart."""
+    if _tells_users_apart(main, host):
+        return logins
+    ordinary = [login for login in logins if not login.is_exempt]
+    root = [login for login in ordinary if login.user == "root"]
+    return [login for login in logins if login.is_exempt] + root + ordinary[:1]
+
+
+def _tells_users_apart(main: str, host: Host) -> bool:
+    """Tell whether the administrator's own settings have a Match block."""
+    folder = os.path.dirname(paths.SSHD_DROPIN)
+    texts = [main] + [host.read(f"{folder}/{name}") or "" for name in host.names(folder)]
+    foreign = "\n".join(text for text in texts if "fleetauth.twofactor;" not in text)
+    return any(line.strip().lower().startswith("match") for line in foreign.split("\n"))

@@ -1,0 +1,58 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock that pam_oath takes around a token file, and what a crash leaves of it.
+
+Private to this collection: may change at any time. liboath creates ``FILE.lock`` exclusively and does not
+wait: while it is there, every login of that user is refused. So it is held for as short as possible, and
+one left behind by a crash is removed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+
+STALE_AFTER = 30.0
+"""Seconds. A login holds the lock for milliseconds."""
+_PATIENCE = 3.0
+
+
+def is_stale(path: str) -> bool:
+    """Tell whether a lock (or half-written file) has been there longer than any login takes."""
+    try:
+        return time.time() - os.stat(path).st_mtime > STALE_AFTER
+    except FileNotFoundError:
+        return False
+
+
+@contextlib.contextmanager
+def token_lock(path: str) -> Iterator[None]:
+    """Hold pam_oath's lock of the token file ``path``."""
+    lock = path + ".lock"
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            break
+        except FileExistsError:
+            if is_stale(lock):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(lock)
+            elif time.monotonic() > deadline:
+                raise TwofactorError(
+                    "token_file_busy",
+                    f"The token file {path} has been locked for {_PATIENCE:.0f} seconds.",
+                    f"Run again; if it stays, no login is running and {lock} can be removed.",
+                ) from None
+            else:
+                time.sleep(0.01)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(lock)

@@ -1,0 +1,166 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Token files: parse, merge and render pam_oath's user file, one file for each user.
+
+Pure code. Private to this collection: may change at any time. The format is described in pam_oath's
+README and liboath's ``usersfile.c``: ``TYPE USER PIN HEXSEED [FACTOR [LASTOTP [TIMESTAMP]]]``. The last
+three fields are the replay state: whoever drops them makes a used code valid again.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._otp import MAX_SEED_BYTES
+
+_TIME_TYPE = re.compile(r"HOTP/T(30|60)(?:/([678]))?")
+_EVENT_TYPE = re.compile(r"HOTP(?:/E(?:/([678]))?)?")
+_HEX = re.compile(r"(?:[0-9A-Fa-f]{2})+")
+_MIN_FIELDS = 4
+_MAX_FIELDS = 7
+"""Type, user, PIN and seed; then moving factor, last code and time of the last login."""
+
+
+@dataclass(frozen=True)
+class TokenLine:
+    """One line of a token file, kept as it was read.
+
+    ``interval`` is in seconds and 0 for an event-based line (recovery codes); ``seed`` is raw bytes and
+    empty on a line that is not a token (comment, blank). ``text`` is the line without its newline.
+    """
+
+    text: str
+    user: str = ""
+    seed: bytes = b""
+    interval: int = 0
+    digits: int = 0
+    last_used: str = ""
+
+    def __repr__(self) -> str:
+        """Leave seed and text out: a traceback must not show them."""
+        return f"TokenLine(user={self.user!r}, interval={self.interval}, digits={self.digits})"
+
+    @property
+    def is_time_based(self) -> bool:
+        """Tell whether this line is a device that shows time-based codes."""
+        return bool(self.seed) and self.interval > 0
+
+    @property
+    def is_event_based(self) -> bool:
+        """Tell whether this line holds recovery codes."""
+        return bool(self.seed) and self.interval == 0
+
+
+def parse(content: str, user: str) -> list[TokenLine]:
+    """Parse the token file of ``user``.
+
+    Raises TwofactorError for a line that pam_oath would skip without a word, or that names another
+    user: both would leave ``user`` without the token that the file seems to hold.
+    """
+    return [_parse_line(text, user, number) for number, text in _numbered(content)]
+
+
+def _numbered(content: str) -> list[tuple[int, str]]:
+    lines = content.split("\n")
+    if lines and lines[-1] == "":
+        lines.pop()
+    return list(enumerate(lines, 1))
+
+
+def _parse_line(text: str, user: str, number: int) -> TokenLine:
+    fields = [field for field in re.split(r"[ \t\r]+", text) if field]
+    if not fields or fields[0].startswith("#"):
+        return TokenLine(text=text)
+    time_type = _TIME_TYPE.fullmatch(fields[0])
+    event_type = _EVENT_TYPE.fullmatch(fields[0])
+    if not (time_type or event_type) or not _MIN_FIELDS <= len(fields) <= _MAX_FIELDS:
+        raise _broken(user, number, "is not a token that pam_oath understands")
+    if fields[1] != user:
+        raise _broken(user, number, f"belongs to another user, '{fields[1]}'")
+    if not _HEX.fullmatch(fields[3]):
+        raise _broken(user, number, "holds a seed that is not hexadecimal")
+    seed = bytes.fromhex(fields[3])
+    if not 0 < len(seed) <= MAX_SEED_BYTES:
+        raise _broken(user, number, "holds a seed that pam_oath does not accept")
+    digits = time_type.group(2) if time_type else event_type and event_type.group(1)
+    return TokenLine(
+        text=text,
+        user=user,
+        seed=seed,
+        interval=int(time_type.group(1)) if time_type else 0,
+        digits=int(digits or 6),
+        last_used=fields[6] if len(fields) == _MAX_FIELDS else "",
+    )
+
+
+def _broken(user: str, number: int, why: str) -> TwofactorError:
+    return TwofactorError(
+        "token_file_broken",
+        f"Line {number} of the token file of user '{user}' {why}.",
+        "Renew the user's secret, or remove the user's tokens with state: absent and enrol again.",
+    )
+
+
+def render(lines: list[TokenLine]) -> str:
+    """Return the file's text; lines that were parsed come back byte for byte."""
+    return "".join(line.text + "\n" for line in lines)
+
+
+def new_line(user: str, seed: bytes, interval: int, digits: int) -> TokenLine:
+    """Return a fresh time-based line: no code of it has been used yet."""
+    text = f"HOTP/T{interval}/{digits}\t{user}\t-\t{seed.hex()}"
+    return TokenLine(text=text, user=user, seed=seed, interval=interval, digits=digits)
+
+
+def devices(lines: list[TokenLine]) -> list[TokenLine]:
+    """Return the time-based lines: the primary device, then the backup device if there is one."""
+    return [line for line in lines if line.is_time_based]
+
+
+def merge(
+    lines: list[TokenLine],
+    user: str,
+    seeds: tuple[bytes | None, bytes | None],
+    interval: int,
+    digits: int,
+) -> list[TokenLine]:
+    """Return ``lines`` with the primary and the backup seed as wanted.
+
+    A seed that is None is left as it is. A line whose seed and settings stay keeps its replay state, also
+    when it moves from backup to primary. Lines that are no device (recovery codes, comments) stay. No seed
+    gets a second line: each has a replay state of its own, so that a code would be accepted twice.
+    """
+    have = devices(lines)
+    current = [line.seed for line in have[:2]] + [None, None]
+    wanted = dict.fromkeys(seed if seed is not None else old for seed, old in zip(seeds, current))
+    merged = [
+        _kept(have, seed, interval, digits) or new_line(user, seed, interval, digits)
+        for seed in wanted
+        if seed is not None
+    ]
+    others = [line for line in lines if not line.is_time_based]
+    if merged == have[: len(merged)] and len(have) == len(merged):
+        return list(lines)
+    return merged + others
+
+
+def _kept(have: list[TokenLine], seed: bytes, interval: int, digits: int) -> TokenLine | None:
+    same = (line for line in have if line.seed == seed)
+    return next((ln for ln in same if (ln.interval, ln.digits) == (interval, digits)), None)
+
+
+def with_state_of(lines: list[TokenLine], fresh: list[TokenLine]) -> list[TokenLine]:
+    """Return ``lines`` with the replay state that ``fresh`` (the file as it is now) has for each seed.
+
+    A login between the plan and the write must not be forgotten.
+    """
+    newest = {(line.seed, line.interval, line.digits): line.text for line in fresh if line.seed}
+    return [
+        replace(line, text=newest.get((line.seed, line.interval, line.digits), line.text))
+        if line.seed
+        else line
+        for line in lines
+    ]

@@ -1,0 +1,61 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which platform this host is, and what every platform can do.
+
+Private to this collection: may change at any time.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Protocol
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    Change,
+    NtpChange,
+    Outcome,
+    SshdChange,
+)
+
+_MIDDLEWARE = ("/usr/bin/midclt", "/usr/local/bin/midclt")
+
+
+class Platform(Protocol):
+    """What the modules ask of a host, whatever it is."""
+
+    name: str
+
+    def apply(self, change: Change, check_mode: bool) -> Outcome:
+        """Carry out a change, or only plan it."""
+
+    def missing_packages(self, *wanted: str) -> list[str]:
+        """Return the packages to install for those of pam_oath, chrony and sshd that are missing."""
+
+    def info(self) -> dict[str, object]:
+        """Return what is effective now."""
+
+    def set_ntp(self, change: NtpChange, check_mode: bool) -> Outcome:
+        """Set the time sources and wait for a right clock."""
+
+    def set_sshd(self, change: SshdChange, check_mode: bool) -> Outcome:
+        """Bring the SSH service to what codes need."""
+
+
+def current_platform() -> Platform:
+    """Return the platform of this host.
+
+    Raises TwofactorError on TrueNAS, whose files belong to its middleware, until that is supported.
+    """
+    if any(os.path.exists(path) for path in _MIDDLEWARE):
+        raise TwofactorError(
+            "platform_unsupported",
+            "This is a TrueNAS system, which this version cannot manage.",
+            "Leave it out of the inventory for now.",
+        )
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import (
+        LinuxPlatform,
+    )
+
+    return LinuxPlatform()

@@ -1,0 +1,71 @@
+#!/usr/bin/python
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: twofactor
+short_description: The second factor of a host as a whole
+version_added: 0.1.0
+description:
+  - Switches two-factor authentication on or off and sets its policy.
+  - On Linux this covers the web console (Cockpit) and any other PAM services that are named; SSH has a
+    switch of its own, M(fleetauth.twofactor.twofactor_ssh), that acts only while this one is on.
+  - Off here means off everywhere, SSH too. This always works, also with a clock that is wrong, a disk that is
+    full or a change that was cut short, and it keeps every user's token.
+author:
+  - fleetauth.twofactor contributors (!UNKNOWN)
+extends_documentation_fragment:
+  - fleetauth.twofactor.attributes
+  - fleetauth.twofactor.options.policy
+  - fleetauth.twofactor.options.guard
+seealso:
+  - module: fleetauth.twofactor.twofactor_ssh
+  - module: fleetauth.twofactor.twofactor_secret
+  - module: fleetauth.twofactor.twofactor_host
+"""
+
+EXAMPLES = r"""
+- name: Ask for a code in the web console and in sudo, but not from the automation account
+  fleetauth.twofactor.twofactor:
+    state: enabled
+    services: [cockpit, sudo]
+    exempt_users: [automation]
+
+- name: Take the second factor off, whatever state the host is in
+  fleetauth.twofactor.twofactor:
+    state: disabled
+    reason: phones lost, ticket 4711
+"""
+
+RETURN = r"""
+reasons:
+  description: Why a change was refused. Nothing has changed then.
+  returned: failure
+  type: list
+  elements: dict
+  sample:
+    - code: settings_strand_users
+      message: Digits 6 and interval 30 cannot become 8 and 30 while users are enrolled (alice).
+      remedy: Renew all of them in the same call.
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._args import (
+    GUARD_ARGS,
+    POLICY_ARGS,
+    policy_change,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._module import run
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={**POLICY_ARGS, **GUARD_ARGS}, supports_check_mode=True)
+    run(module, lambda platform, check: platform.apply(policy_change(module.params), check))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,99 @@
+#!/usr/bin/python
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: twofactor_info
+short_description: What is effective on a host now
+version_added: 0.1.0
+description:
+  - Reports the second factor as it is in effect, read from the PAM services, from what sshd itself says and from
+    the clock, and not as it was once declared. Never returns a secret.
+author:
+  - fleetauth.twofactor contributors (!UNKNOWN)
+extends_documentation_fragment:
+  - fleetauth.twofactor.attributes
+  - fleetauth.twofactor.attributes.info_module
+seealso:
+  - module: fleetauth.twofactor.twofactor
+"""
+
+EXAMPLES = r"""
+- name: Read what is in effect
+  fleetauth.twofactor.twofactor_info:
+  register: second_factor
+
+- name: Stop when something is wrong
+  ansible.builtin.assert:
+    that: not second_factor.twofactor.problems
+"""
+
+RETURN = r"""
+twofactor:
+  description: The second factor of this host.
+  returned: success
+  type: dict
+  contains:
+    platform:
+      description: V(linux).
+      type: str
+    version:
+      description: The system's name and version.
+      type: str
+    state:
+      description: V(enabled) or V(disabled), as it is in effect.
+      type: str
+    policy:
+      description: The policy as it was last declared.
+      type: dict
+    services:
+      description: PAM services besides SSH that are declared or ask for a code, with C(name) and C(asks_code).
+      type: list
+      elements: dict
+    ssh:
+      description: What SSH asks for; C(state), C(methods), C(root_login) and C(running).
+      type: dict
+    users:
+      description: Users with a token; C(name), C(enrolled), C(backup), C(digits), C(interval), C(last_used).
+      type: list
+      elements: dict
+    clock:
+      description: C(synchronised), C(offset) in seconds (positive when ahead), C(source) and C(daemon).
+      type: dict
+    missing_packages:
+      description: Packages that the second factor needs and that are not installed.
+      type: list
+      elements: str
+    problems:
+      description: What is wrong, each with C(code), C(message) and C(remedy).
+      type: list
+      elements: dict
+  sample:
+    platform: linux
+    version: Debian GNU/Linux 12 (bookworm)
+    state: enabled
+    services: []
+    ssh: {state: enabled, methods: [key_and_code], root_login: without-password, running: true}
+    users:
+      - {name: alice, enrolled: true, backup: false, digits: 6, interval: 30, last_used: null}
+    clock: {synchronised: true, offset: 0.000012, source: 192.0.2.10, daemon: chrony}
+    missing_packages: []
+    problems: []
+"""
+
+from ansible.module_utils.basic import AnsibleModule
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._module import run
+
+
+def main() -> None:
+    """Run the module."""
+    module = AnsibleModule(argument_spec={}, supports_check_mode=True)
+    run(module, lambda platform, _check: Outcome(result={"twofactor": platform.info()}))
+
+
+if __name__ == "__main__":
+    main()
