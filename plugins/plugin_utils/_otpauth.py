@@ -1,0 +1,60 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""otpauth URIs: what an authenticator app reads from a QR code.
+
+Private to this collection: may change at any time. The format is the Key URI Format that the apps share. It
+is written out here, since pyotp leaves out what is an app's default, and not all apps have the same.
+"""
+
+from __future__ import annotations
+
+from urllib.parse import quote, urlencode
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import DIGITS, INTERVALS
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._otp import (
+    seed_from_base32,
+    seed_to_base32,
+)
+
+
+def otpauth_uri(secret: str, account: str, issuer: str, digits: int = 6, interval: int = 30) -> str:
+    """Return the URI that enrols ``account`` at ``issuer`` in an authenticator app.
+
+    Raises TwofactorError for a value that an app or pam_oath would not take; the error never holds the secret.
+    """
+    # YAML makes a number of a value that has nothing but figures.
+    secret, account, issuer = str(secret), str(account), str(issuer)
+    digits, interval = int(digits), int(interval)
+    _refuse_bad_names(account, issuer)
+    if digits not in DIGITS or interval not in INTERVALS:
+        raise TwofactorError(
+            "bad_settings",
+            f"A code cannot have {digits} digits and an interval of {interval} seconds.",
+            f"Use {_words(DIGITS)} digits, and {_words(INTERVALS)} seconds.",
+        )
+    parameters = {
+        "secret": seed_to_base32(seed_from_base32(secret, account)),
+        "issuer": issuer,
+        "algorithm": "SHA1",
+        "digits": digits,
+        "period": interval,
+    }
+    label = ":".join(quote(part, safe="") for part in (issuer, account))
+    # quote_via: apps show a "+" as it is, so a blank must be %20.
+    return f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote, safe='')}"
+
+
+def _refuse_bad_names(account: str, issuer: str) -> None:
+    for name, text in (("account", account), ("issuer", issuer)):
+        if not text or ":" in text or not text.isprintable():
+            raise TwofactorError(
+                "bad_label",
+                f"The {name} '{text}' is empty or has a colon or a character that cannot be shown in it.",
+                "Apps tell issuer and account apart by a colon: leave it out of both.",
+            )
+
+
+def _words(numbers: tuple[int, ...]) -> str:
+    return " or ".join(str(number) for number in numbers)
