@@ -38,6 +38,11 @@ options:
     description:
       - Steps accepted either side of the present one, from 0 to 10; 1 for a host where nobody has set it.
     type: int
+  wipe_secrets:
+    description:
+      - Whether O(digits) and O(interval) may change although that takes every user's secret away, as it does on
+        TrueNAS 23.10. It means nothing on any other system.
+    type: bool
   services:
     description:
       - PAM services besides SSH that ask for a code, such as C(cockpit), C(sudo), C(su) or C(login).
@@ -179,6 +184,12 @@ options:
         no way back in. What sshd itself would not take is refused all the same.
     type: bool
     default: true
+  confirm_within:
+    description:
+      - Seconds after which the host takes the change back by itself, unless M(fleetauth.twofactor.twofactor_change)
+        confirms it over a new connection; V(0) lets it stand at once. Taking the second factor off is never pending.
+    type: int
+    default: 0
 """
 
     PACKAGES = r"""
@@ -223,6 +234,11 @@ options:
         description:
           - Steps accepted either side of the present one, from 0 to 10; 1 for a host where nobody has set it.
         type: int
+      wipe_secrets:
+        description:
+          - Whether O(policy.digits) and O(policy.interval) may change although that takes every user's secret away,
+            as it does on TrueNAS 23.10. It means nothing on any other system.
+        type: bool
       services:
         description:
           - PAM services besides SSH that ask for a code, such as C(cockpit), C(sudo), C(su) or C(login).

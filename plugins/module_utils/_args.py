@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    BypassChange,
     Change,
     NtpChange,
     SecretsChange,
@@ -31,6 +32,7 @@ POLICY_ARGS: dict[str, Any] = {
     "digits": {"type": "int", "choices": [6, 7, 8]},
     "interval": {"type": "int", "choices": [30, 60]},
     "window": {"type": "int"},
+    "wipe_secrets": {"type": "bool", "no_log": False},
     "services": _NAMES,
     "unenrolled": {"type": "str", "choices": ["deny", "allow"]},
     "max_failures": {"type": "int"},
@@ -64,11 +66,25 @@ SECRETS_ARGS: dict[str, Any] = {
     "exclusive": {"type": "bool", "default": False},
     "return_secrets": {"type": "bool", "default": False, "no_log": False},
 }
-GUARD_ARGS: dict[str, Any] = {"guard": {"type": "bool", "default": True}}
+GUARD_ARGS: dict[str, Any] = {
+    "guard": {"type": "bool", "default": True},
+    "confirm_within": {"type": "int", "default": 0},
+}
+LASTS_ARGS: dict[str, Any] = {"lasts": {"type": "str"}}
+BYPASS_ARGS: dict[str, Any] = {
+    "users": {"type": "list", "elements": "str", "required": True},
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "lasts": {"type": "str"},
+    "reason": {"type": "str"},
+}
+CHANGE_ARGS: dict[str, Any] = {
+    "state": {"type": "str", "choices": ["confirmed", "reverted"], "required": True},
+}
 NTP_ARGS: dict[str, Any] = {
     "servers": _NAMES,
     "pools": _NAMES,
     "nts": {"type": "bool", "default": False},
+    "force": {"type": "bool", "default": False},
     "wait": {"type": "float", "default": 60.0},
     "max_offset": {"type": "float", "default": 10.0},
 }
@@ -83,6 +99,7 @@ BOUNDS = {
     "window": (0, 10),
     "max_failures": (0, 100),
     "unlock_after": (1, 86400),
+    "confirm_within": (0, 3600),
 }
 """Smallest and largest value of numbers. NIST SP 800-63B allows at most 100 failures in a row."""
 
@@ -108,12 +125,21 @@ def out_of_bounds(params: dict[str, Any]) -> str:
 
 def policy_change(params: dict[str, Any]) -> Change:
     """Return the change that the options of the module twofactor ask for."""
-    return Change(policy=given(params, POLICY_ARGS), guard=params["guard"])
+    policy = given(params, POLICY_ARGS)
+    return Change(wipe_secrets=policy.pop("wipe_secrets", False), policy=policy, **_common(params))
+
+
+def _common(params: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "guard": params["guard"],
+        "confirm_within": float(params["confirm_within"]),
+        "lasts": params.get("lasts") or "",
+    }
 
 
 def ssh_change(params: dict[str, Any]) -> Change:
     """Return the change that the options of the module twofactor_ssh ask for."""
-    return Change(ssh=given(params, SSH_ARGS), guard=params["guard"])
+    return Change(ssh=given(params, SSH_ARGS), **_common(params))
 
 
 def secrets_change(params: dict[str, Any]) -> SecretsChange:
@@ -157,13 +183,31 @@ def _user_secret(entry: dict[str, Any]) -> UserSecret:
 
 def host_change(params: dict[str, Any]) -> Change:
     """Return the change that the options of the module twofactor_host ask for."""
-    policy, ssh, secrets = params.get("policy"), params.get("ssh"), params.get("secrets")
+    ssh, secrets = params.get("ssh"), params.get("secrets")
+    policy = given(params["policy"], POLICY_ARGS) if params.get("policy") else None
     return Change(
-        policy=given(policy, POLICY_ARGS) if policy else None,
+        wipe_secrets=policy.pop("wipe_secrets", False) if policy else False,
+        policy=policy,
         ssh=given(ssh, SSH_ARGS) if ssh else None,
         secrets=secrets_change(secrets) if secrets else None,
-        guard=params["guard"],
+        **_common(params),
     )
+
+
+def complete_host_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Return options of twofactor_host as Ansible would hand them over: with the defaults of those not given."""
+    secrets = params.get("secrets")
+    filled = {name: spec.get("default") for name, spec in SECRETS_ARGS.items()}
+    return {
+        **{name: spec["default"] for name, spec in GUARD_ARGS.items()},
+        **params,
+        "secrets": {**filled, **secrets} if secrets else None,
+    }
+
+
+def bypass_change(params: dict[str, Any]) -> Change:
+    """Return the change that the options of the module twofactor_bypass ask for."""
+    return Change(bypass=BypassChange(**given(params, BYPASS_ARGS)))
 
 
 def ntp_change(params: dict[str, Any]) -> NtpChange:

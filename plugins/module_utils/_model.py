@@ -125,16 +125,34 @@ class SecretsChange:
 
 
 @dataclass(frozen=True)
+class BypassChange:
+    """Users who are let off for a time (``lasts``, such as 2h), or no longer. ``by`` is who does it."""
+
+    users: tuple[str, ...]
+    state: str = "present"
+    lasts: str = ""
+    reason: str = ""
+    by: str = ""
+
+
+@dataclass(frozen=True)
 class Change:
     """All that one call asks of a host. Options that were not given are not in the mappings.
 
-    ``guard`` refuses what would shut somebody out, or would only look like protection.
+    ``guard`` refuses what would shut somebody out, or would only look like protection. ``wipe_secrets`` allows new
+    digits or another interval where that takes every user's secret away (TrueNAS 23.10). ``confirm_within`` are
+    seconds after which the host takes the change back unless it is confirmed, 0 for never; ``lasts`` is how long
+    (such as 2h) the second factor stays off, empty for as long as nobody switches it on.
     """
 
     policy: dict[str, object] | None = None
     ssh: dict[str, object] | None = None
     secrets: SecretsChange | None = None
+    bypass: BypassChange | None = None
     guard: bool = True
+    wipe_secrets: bool = False
+    confirm_within: float = 0.0
+    lasts: str = ""
 
     @property
     def is_disable(self) -> bool:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 from typing import Protocol
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     Change,
     NtpChange,
@@ -19,7 +18,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
     SshdChange,
 )
 
-_MIDDLEWARE = ("/usr/bin/midclt", "/usr/local/bin/midclt")
+_TRUENAS_MARKS = ("/usr/bin/midclt", "/data/freenas-v1.db", "/run/middleware")
+"""The middleware's client as TrueNAS installs it, its database, its socket's folder. One of them will do: a NAS
+that is broken must not be taken for a Linux host, whose files would then be edited under the middleware's feet."""
 
 
 class Platform(Protocol):
@@ -33,6 +34,9 @@ class Platform(Protocol):
     def missing_packages(self, *wanted: str) -> list[str]:
         """Return the packages to install for those of pam_oath, chrony and sshd that are missing."""
 
+    def settle(self, confirmed: bool, check_mode: bool) -> Outcome:
+        """Let a pending change stand, or take it back."""
+
     def info(self) -> dict[str, object]:
         """Return what is effective now."""
 
@@ -44,16 +48,13 @@ class Platform(Protocol):
 
 
 def current_platform() -> Platform:
-    """Return the platform of this host.
-
-    Raises TwofactorError on TrueNAS, whose files belong to its middleware, until that is supported.
-    """
-    if any(os.path.exists(path) for path in _MIDDLEWARE):
-        raise TwofactorError(
-            "platform_unsupported",
-            "This is a TrueNAS system, which this version cannot manage.",
-            "Leave it out of the inventory for now.",
+    """Return the platform of this host."""
+    if any(os.path.exists(path) for path in _TRUENAS_MARKS):
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import (
+            TruenasPlatform,
         )
+
+        return TruenasPlatform()
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import (
         LinuxPlatform,
     )

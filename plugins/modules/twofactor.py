@@ -20,6 +20,12 @@ extends_documentation_fragment:
   - fleetauth.twofactor.attributes
   - fleetauth.twofactor.options.policy
   - fleetauth.twofactor.options.guard
+options:
+  lasts:
+    description:
+      - With O(state=disabled), how long the second factor stays off, such as V(90s), V(30m), V(2h) or V(1d), and at
+        most a week. Then it comes back on by itself as it was declared, also across a reboot. Without it, it stays off.
+    type: str
 seealso:
   - module: fleetauth.twofactor.twofactor_ssh
   - module: fleetauth.twofactor.twofactor_secret
@@ -37,9 +43,19 @@ EXAMPLES = r"""
   fleetauth.twofactor.twofactor:
     state: disabled
     reason: phones lost, ticket 4711
+
+- name: Take it off for two hours; it comes back by itself
+  fleetauth.twofactor.twofactor:
+    state: disabled
+    lasts: 2h
+    reason: restore of the directory server
 """
 
 RETURN = r"""
+pending:
+  description: That the change waits to be confirmed, with C(confirm_within) in seconds.
+  returned: when O(confirm_within) was given and something changed
+  type: dict
 reasons:
   description: Why a change was refused. Nothing has changed then.
   returned: failure
@@ -55,6 +71,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._args import (
     GUARD_ARGS,
+    LASTS_ARGS,
     POLICY_ARGS,
     policy_change,
 )
@@ -63,7 +80,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._module import
 
 def main() -> None:
     """Run the module."""
-    module = AnsibleModule(argument_spec={**POLICY_ARGS, **GUARD_ARGS}, supports_check_mode=True)
+    module = AnsibleModule(
+        argument_spec={**POLICY_ARGS, **GUARD_ARGS, **LASTS_ARGS}, supports_check_mode=True
+    )
     run(module, lambda platform, check: platform.apply(policy_change(module.params), check))
 
 

@@ -52,6 +52,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+pending:
+  description: That the change waits to be confirmed, with C(confirm_within) in seconds.
+  returned: when O(confirm_within) was given and something changed
+  type: dict
 missing_packages:
   description: Packages that the host lacks. Nothing has been done yet.
   returned: when O(packages=report) and something is missing

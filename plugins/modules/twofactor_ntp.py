@@ -11,7 +11,8 @@ version_added: 0.1.0
 description:
   - Declares time servers, has the time daemon run, waits until the clock is right and reports its offset. A code
     depends on the time, so this comes before any second factor.
-  - On Linux it writes one file of sources for chrony and leaves the rest of its configuration alone.
+  - On Linux it writes one file of sources for chrony and leaves the rest of its configuration alone. On TrueNAS it
+    keeps servers through the middleware, by address, and leaves those alone that it has not added.
 author:
   - fleetauth.twofactor contributors (!UNKNOWN)
 extends_documentation_fragment:
@@ -28,6 +29,12 @@ options:
     elements: str
   nts:
     description: Whether the sources prove who they are, by Network Time Security (RFC 8915).
+    type: bool
+    default: false
+  force:
+    description:
+      - Whether TrueNAS takes a server that does not answer it. On Linux, where none is asked beforehand, it means
+        nothing.
     type: bool
     default: false
   wait:

@@ -86,6 +86,9 @@ secrets:
     secret:
       description: The secret in base32, as authenticator apps take it.
       type: str
+    uri:
+      description: The same as a URI for a QR code, as TrueNAS puts it; on TrueNAS only.
+      type: str
 reasons:
   description: Why a change was refused. Nothing has changed then, for no user.
   returned: failure

@@ -39,6 +39,10 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+pending:
+  description: That the change waits to be confirmed, with C(confirm_within) in seconds.
+  returned: when O(confirm_within) was given and something changed
+  type: dict
 reasons:
   description: Why a change was refused. Nothing has changed then.
   returned: failure

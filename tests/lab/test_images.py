@@ -168,9 +168,7 @@ def test_of_a_copied_files_mode_only_executable_counts(tmp_path: Path) -> None:
         (source / "bin" / name).chmod(mode)
     Upper(tmp_path / "up", []).copy(source, "/opt")
 
-    copied = {
-        path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "up/opt/bin").iterdir()
-    }
+    copied = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "up/opt/bin").iterdir()}
     assert copied == {"run": 0o755, "read": 0o644}
 
 

@@ -109,9 +109,7 @@ def test_up_again_leaves_running_hosts_alone() -> None:
     again = lab("up", "web12=debian12")
 
     assert "is up" in again.stdout
-    assert before == shell(
-        "web12", "cat /proc/sys/kernel/random/boot_id; systemctl show -p MainPID ssh"
-    )
+    assert before == shell("web12", "cat /proc/sys/kernel/random/boot_id; systemctl show -p MainPID ssh")
     assert boots("web12") == pids
 
 

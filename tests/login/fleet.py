@@ -86,6 +86,18 @@ class Host:
             raise AssertionError(f"{command!r} on {self.name}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    def restart(self) -> None:
+        """Cut the power, and boot again on the same disk."""
+        done = subprocess.run(
+            [LAB, "restart", self.name],
+            capture_output=True,
+            text=True,
+            env=self._env,
+            check=False,
+            timeout=180,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+
     def module(self, module: str, *extra: str, user: str = "", **options: Any) -> dict[str, Any]:
         """Run a module of the collection ad hoc and return its result; ``extra`` are more arguments."""
         command = [
@@ -125,8 +137,14 @@ class Host:
         self, user: str, code: str | None = None, password: str | None = None, key: bool = False
     ) -> Login:
         """Log in with OpenSSH's client, giving only what is named here."""
-        with tempfile.TemporaryDirectory() as folder:
-            return _ssh(self, user, code, password, self.key if key else None, Path(folder))
+        for dummy in range(5):
+            with tempfile.TemporaryDirectory() as folder:
+                login = _ssh(self, user, code, password, self.key if key else None, Path(folder))
+            # An sshd that reads its configuration again does not listen for some milliseconds.
+            if "Connection refused" not in login.output:
+                break
+            time.sleep(0.2)
+        return login
 
     def files(self, *folders: str) -> dict[str, str]:
         """Return mode, owner and checksum of every file below some folders."""

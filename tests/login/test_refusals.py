@@ -143,18 +143,18 @@ def test_a_configuration_that_does_not_read_drop_ins_first(host: Host, place: st
 
 
 @pytest.fixture
-def started_with(host: Host) -> Iterator[Callable[[str], str]]:
+def started_with(host: Host) -> Iterator[Callable[[str], None]]:
     """Start sshd with an option on its command line; afterwards as it was."""
-    yield (
-        lambda option: (
-            host.shell(f"echo 'SSHD_OPTS=-o{option}' > /etc/default/ssh; systemctl restart ssh") and None
-        )
-    )
-    host.shell("echo 'SSHD_OPTS=' > /etc/default/ssh; systemctl restart ssh")
+
+    def start(option: str) -> None:
+        host.shell(f"echo 'SSHD_OPTS={option and '-o' + option}' > /etc/default/ssh; systemctl restart ssh")
+
+    yield start
+    start("")
 
 
 def test_an_option_on_the_command_line_that_cannot_be_outranked(
-    host: Host, started_with: Callable[[str], str]
+    host: Host, started_with: Callable[[str], None]
 ) -> None:
     started_with("UsePAM=no")
     before = host.files("/etc", "/var/lib/twofactor")
@@ -166,7 +166,7 @@ def test_an_option_on_the_command_line_that_cannot_be_outranked(
     assert host.ssh("alice", key=True)
 
 
-def test_an_option_on_the_command_line_that_can(host: Host, started_with: Callable[[str], str]) -> None:
+def test_an_option_on_the_command_line_that_can(host: Host, started_with: Callable[[str], None]) -> None:
     started_with("AuthenticationMethods=publickey")
     token = Token()
     host.apply(**ON, secrets=_user(secret=token.secret))

@@ -51,14 +51,19 @@ def _login_uid() -> int | None:
 
 
 def client() -> str:
-    """Return the address that the SSH connection comes from, found with the processes above us."""
+    """Return the address that the SSH connection comes from, empty when there is none."""
+    return (connection().split() or [""])[0]
+
+
+def connection() -> str:
+    """Return SSH_CONNECTION (ssh(1): both addresses and ports), found with the processes above us."""
     pid = os.getpid()
     for dummy in range(12):
-        with contextlib.suppress(OSError, ValueError, IndexError):
+        with contextlib.suppress(OSError, ValueError):
             with open(f"/proc/{pid}/environ", "rb") as stream:
                 pairs = dict(pair.partition(b"=")[::2] for pair in stream.read().split(b"\0"))
             if b"SSH_CONNECTION" in pairs:
-                return pairs[b"SSH_CONNECTION"].split()[0].decode("ascii", "replace")
+                return pairs[b"SSH_CONNECTION"].decode("ascii", "replace")
         pid = _parent(pid)
         if pid <= 1:
             break

@@ -16,6 +16,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     audit,
     guard,
     packages,
+    pam_check,
     paths,
     secrets,
     sshd_check,
@@ -30,10 +31,14 @@ def check_plan(plan: Plan, host: Host, check_mode: bool, *, guarded: bool) -> No
         return
     if guarded:
         _check_guard(plan, host)
-    if plan.after.policy.state == "enabled":
-        _check_pam_modules(plan, check_mode)
     if plan.touches_sshd:
         _check_sshd(plan, host)
+    if plan.after.policy.state == "enabled" and _has_pam_modules(plan, check_mode) and _writes_policy(plan):
+        pam_check.check_policy(plan.after.policy)
+
+
+def _writes_policy(plan: Plan) -> bool:
+    return any(change.path == paths.PAM_POLICY for step in plan.steps for change in step.changes)
 
 
 def _check_guard(plan: Plan, host: Host) -> None:
@@ -70,20 +75,19 @@ def _groups(account: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def _check_pam_modules(plan: Plan, check_mode: bool) -> None:
+def _has_pam_modules(plan: Plan, check_mode: bool) -> bool:
+    """Tell whether all PAM modules are there; one that is missing is an error, in check mode a warning."""
     needed = ["pam_oath"] + (["pam_faillock"] if plan.after.policy.max_failures else [])
-    for name in needed:
-        if packages.has_pam_module(name):
-            continue
-        if check_mode:
-            plan.warnings.append(f"{name} is not installed yet.")
-            continue
+    lacking = [name for name in needed if not packages.has_pam_module(name)]
+    if lacking and not check_mode:
+        package = (packages.missing("pam_oath") or ["libpam-modules"])[0]
         raise TwofactorError(
             "pam_module_missing",
-            f"The PAM module {name} is not installed, so nobody could show a code.",
-            "Install the package "
-            + (f"'{packages.missing('pam_oath')[0]}'." if name == "pam_oath" else "that has it."),
+            f"The PAM module {lacking[0]} is not installed, so nobody could show a code.",
+            f"Install the package '{package}'.",
         )
+    plan.warnings += [f"The PAM module {name} is not installed yet." for name in lacking]
+    return not lacking
 
 
 def _check_sshd(plan: Plan, host: Host) -> None:

@@ -12,7 +12,7 @@ import ctypes
 import ctypes.util
 import re
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files
@@ -145,6 +145,18 @@ def render_sources(change: NtpChange) -> str:
     return "\n".join(["# Written by fleetauth.twofactor.", *rows]) + "\n"
 
 
+def _with_present(change: NtpChange, sources: str) -> NtpChange:
+    """Return the change with the servers or pools that it leaves alone, from the file as it is."""
+    rows = [line.split() for line in sources.split("\n")]
+    servers = tuple(row[1] for row in rows if row[:1] == ["server"])
+    pools = tuple(row[1] for row in rows if row[:1] == ["pool"])
+    return replace(
+        change,
+        servers=servers if change.servers is None else change.servers,
+        pools=pools if change.pools is None else change.pools,
+    )
+
+
 def _declare_sources(change: NtpChange, config: str, outcome: Outcome, check_mode: bool) -> bool:
     """Write the sources file when it differs; tell whether chrony must be restarted for it."""
     if change.servers is None and change.pools is None:
@@ -153,8 +165,8 @@ def _declare_sources(change: NtpChange, config: str, outcome: Outcome, check_mod
     folder = source_folder(text)
     needs_folder = folder is None
     path = f"{folder or _DEFAULT_SOURCEDIR}/{_SOURCES_NAME}"
-    wanted = render_sources(change)
     before = read_text(path)
+    wanted = render_sources(_with_present(change, before or ""))
     if before != wanted:
         _differs(outcome, path, before, wanted)
         if not check_mode:

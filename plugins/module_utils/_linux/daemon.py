@@ -90,7 +90,7 @@ def _options(parts: list[str]) -> list[str]:
     return kept
 
 
-def reload_sshd(*, wait: bool = True) -> None:
+def reload_sshd(*, wait: bool = True, patience: float = _PATIENCE) -> None:
     """Let sshd read its configuration; with ``wait``, until it listens again.
 
     Raises TwofactorError when sshd does not come back.
@@ -102,7 +102,7 @@ def reload_sshd(*, wait: bool = True) -> None:
     os.kill(pid, signal.SIGHUP)
     if not wait or before is None:
         return
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
         after = _pid_file_written()
         if after is not None and after != before:
@@ -110,7 +110,7 @@ def reload_sshd(*, wait: bool = True) -> None:
         time.sleep(0.005)
     raise TwofactorError(
         "sshd_reload",
-        f"sshd did not read its configuration within {_PATIENCE:.0f} seconds.",
+        f"sshd did not read its configuration within {patience:.0f} seconds.",
         "Look at 'journalctl -u ssh -u sshd' on the host.",
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    bypass,
     paths,
     policy_file,
     secrets,
@@ -30,11 +31,13 @@ def describe(plan: Plan, view: View) -> Outcome:
     replaced = [n for n in plan.secrets.fresh if n in enrolled and n not in renewed]
     if renewed or replaced:
         before["new_secret"], after["new_secret"] = [], sorted(renewed + replaced)
+    before["bypassed"] = _let_off(view)
+    after["bypassed"] = sorted(plan.bypasses.users)
     files = {
         change.path: (view.read(change.path), change.text)
         for step in plan.steps
         for change in step.changes
-        if not change.path.startswith(paths.STATE_FOLDER) and change.path != paths.POLICY
+        if not change.path.startswith(paths.STATE_FOLDER) and change.path not in (paths.POLICY, paths.COMMAND)
     }
     before["files"] = {path: texts[0] or "" for path, texts in files.items() if texts[0] != texts[1]}
     after["files"] = {path: texts[1] or "" for path, texts in files.items() if texts[0] != texts[1]}
@@ -49,3 +52,7 @@ def describe(plan: Plan, view: View) -> Outcome:
             {"name": name, "secret": seed} for name, seed in sorted(plan.secrets.made.items())
         ]
     return outcome
+
+
+def _let_off(view: View) -> list[str]:
+    return sorted(bypass.parse(view.read(paths.BYPASS)).users)

@@ -14,6 +14,7 @@ import contextlib
 import errno
 import json
 import os
+import time
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
@@ -30,12 +31,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 
-_KEY_ONLY = "UsePAM yes\nMatch all\n    AuthenticationMethods publickey\n    PasswordAuthentication no\n"
-"""Shorter than any drop-in it replaces, so that it fits on a full disk."""
 
-
-def disable(reason: str, check_mode: bool) -> Outcome:
-    """Take the second factor off everywhere on this host, SSH too.
+def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
+    """Take the second factor off everywhere on this host, SSH too; with ``lasts`` for that long only.
 
     Raises Refused at the end when a file could not be changed, after everything else has been done.
     """
@@ -49,8 +47,15 @@ def disable(reason: str, check_mode: bool) -> Outcome:
     disabled = _disabled(policy, reason)
     gone = [paths.PAM_POLICY, paths.EXEMPT_NETWORKS, paths.ENROLLED, *_half_written()]
     present = [path for path in gone if os.path.lexists(path)]
+    end = _End(lasts, reason)
     outcome.changed = bool(
-        services or ssh_service or dropin is not None or clean_main != main or present or disabled
+        services
+        or ssh_service
+        or dropin is not None
+        or clean_main != main
+        or present
+        or disabled
+        or end.differs
     )
     _describe(outcome, [*services, *([paths.service_file("sshd")] if ssh_service else [])], dropin)
     if check_mode or not outcome.changed:
@@ -62,7 +67,9 @@ def disable(reason: str, check_mode: bool) -> Outcome:
     if not _services_with_our_line():  # a service that still includes the policy would refuse everybody
         for path in present:
             _attempt(failed, files.remove, path)
-    _attempt(failed, files.remove, f"{paths.JOURNAL}/originals.json")
+    for path in (paths.ORIGINALS, paths.PENDING):
+        _attempt(failed, files.remove, path)
+    outcome.warnings += end.arrange()
     if disabled is not None:
         try:
             files.replace(paths.POLICY, disabled, 0o600)
@@ -71,10 +78,54 @@ def disable(reason: str, check_mode: bool) -> Outcome:
                 f"{paths.POLICY} could not be rewritten ({error.strerror}); it still says enabled, so the "
                 "next run of the role switches the second factor on again."
             )
-    audit.log("disabled", why=reason, failed=len(failed) or "")
+    audit.log("disabled", why=reason, lasts=lasts, failed=len(failed) or "")
     if failed:
         raise Refused([_explained(error) for error in failed])
     return outcome
+
+
+class _End:
+    """When the second factor comes back on by itself: as asked now, or never."""
+
+    def __init__(self, lasts: str, reason: str) -> None:
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import bypass
+
+        self._seconds = bypass.seconds_of(lasts) if lasts else 0.0
+        self._reason = reason
+        try:
+            self._now = bypass.parse(_read(paths.BYPASS))
+        except TwofactorError:
+            self._now = bypass.Bypasses()  # damaged: it is replaced
+        running = self._now.running().host is not None
+        self.differs = running != bool(lasts)
+
+    def arrange(self) -> list[str]:
+        """Write down the end and arm it; return a warning when that cannot be had: the factor goes off anyway."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import bypass
+
+        if not self.differs and not self._now.host:
+            return []
+        host = self._now.running().host if self._seconds else None
+        if self._seconds and host is None:
+            host = bypass.Bypass(time.time() + self._seconds, self._reason, audit.account_behind())
+        text = bypass.render(bypass.Bypasses(host, self._now.users))
+        try:
+            if text is None:
+                files.remove(paths.BYPASS)
+            else:
+                _arm(self._seconds)
+                files.replace(paths.BYPASS, text, 0o600)
+        except (OSError, TwofactorError) as error:
+            return [f"The second factor will not come back on by itself: {error}"]
+        return []
+
+
+def _arm(seconds: float) -> None:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import agent
+
+    if seconds:
+        agent.install()
+        agent.arm(seconds, "expire")
 
 
 def _read(path: str) -> str | None:
@@ -112,7 +163,7 @@ def _services_with_our_line() -> dict[str, str]:
 def _take_ssh_off(service: str | None, dropin: str | None, main: str, failed: list[OSError]) -> None:
     """Put SSH back, by way of key-only logins while PAM stops standing in for the password."""
     if service is not None and dropin is not None and pam.skips_password(service):
-        _attempt(failed, _shrink, paths.SSHD_DROPIN, _KEY_ONLY)
+        _attempt(failed, _shrink, paths.SSHD_DROPIN, sshd.KEY_ONLY)
         _attempt(failed, _reload_sshd)
     if service is not None:
         done = _attempt(failed, _shrink, paths.service_file("sshd"), pam.without_include(service))

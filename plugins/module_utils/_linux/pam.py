@@ -209,21 +209,25 @@ def _unsafe(service: str, why: str) -> TwofactorError:
     )
 
 
-def render_policy(policy: Policy) -> str:
-    """Return the content of /etc/pam.d/twofactor.
+def render_policy(policy: Policy, let_off: tuple[str, ...] = ()) -> str:
+    """Return the content of /etc/pam.d/twofactor; ``let_off`` are users with a bypass, for SSH too.
 
     sshd is left out of the exemptions: it lets its own exempt accounts in with their key alone and never
     comes here for them. The rate limit has a folder of its own, so that wrong codes and wrong passwords
     are counted apart; preauth is requisite, since a locked user must not burn a good code.
     """
     lines = ["# Written by fleetauth.twofactor; changed by hand it is put back by the next run."]
+    if let_off:
+        lines.append(
+            f"auth [success=done default=ignore] pam_succeed_if.so quiet user in {':'.join(sorted(let_off))}"
+        )
     lines += _exemptions(policy)
     if policy.unenrolled == "allow":
         lines.append(
             "auth [success=done default=ignore] pam_listfile.so item=user sense=deny "
             f"file={paths.ENROLLED} onerr=fail quiet"
         )
-    lines += _code(policy)
+    lines += code_lines(policy)
     return "\n".join(lines) + "\n"
 
 
@@ -246,16 +250,15 @@ def _skip_if(condition: str) -> str:
     return f"auth [success=done default=ignore] pam_succeed_if.so quiet service != sshd {condition}"
 
 
-def _code(policy: Policy) -> list[str]:
-    oath = (
-        f"pam_oath.so usersfile={paths.TOKENS}/${{USER}}.oath window={policy.window} digits={policy.digits}"
-    )
+def code_lines(policy: Policy, tokens: str = paths.TOKENS, failures: str = paths.FAILURES) -> list[str]:
+    """Return the lines that ask for a code, with the folders of the token files and of the failures counted."""
+    oath = f"pam_oath.so usersfile={tokens}/${{USER}}.oath window={policy.window} digits={policy.digits}"
     if policy.max_failures == 0:
         return [f"auth required {oath}"]
     limit = (
         f"deny={policy.max_failures} unlock_time={policy.unlock_after} "
         f"fail_interval={max(900, policy.unlock_after)} even_deny_root "
-        f"root_unlock_time={policy.unlock_after} dir={paths.FAILURES}"
+        f"root_unlock_time={policy.unlock_after} dir={failures}"
     )
     return [
         f"auth requisite pam_faillock.so preauth silent {limit}",

@@ -10,6 +10,7 @@ that was open before and after.
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -18,6 +19,8 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
     TwofactorError,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    agent,
+    bypass,
     pam,
     paths,
     policy_file,
@@ -25,11 +28,13 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     sshd,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    BypassChange,
     Change,
     Declared,
     Policy,
     check_exempt,
     check_methods,
+    check_user_name,
 )
 
 WEB_CONSOLES = ("cockpit",)
@@ -71,6 +76,8 @@ class Step:
     name: str
     changes: tuple[FileChange, ...]
     reload_sshd: bool = False
+    stays: bool = False
+    """Whether this is not taken back with the rest: the command that takes things back."""
 
 
 @dataclass
@@ -82,6 +89,7 @@ class Plan:
     steps: list[Step] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
     secrets: secrets.SecretsPlan = field(default_factory=secrets.SecretsPlan)
+    bypasses: bypass.Bypasses = field(default_factory=bypass.Bypasses)
 
     @property
     def changed(self) -> bool:
@@ -109,11 +117,16 @@ def make_plan(change: Change, view: View) -> Plan:
     after = merge(before, change)
     secrets_plan = secrets.plan_secrets(change.secrets, after.policy, view)
     _refuse_mismatched_settings(before.policy, after.policy, secrets_plan, view)
-    plan = Plan(before=before, after=after, secrets=secrets_plan)
+    bypasses = _bypasses(change.bypass, after.policy, view)
+    plan = Plan(before=before, after=after, secrets=secrets_plan, bypasses=bypasses)
+    bypass_now, bypass_later = _bypass_changes(bypasses, view)
+    if after.policy.state == "enabled" or bypass_now:
+        _add_command(plan, view)
+    _add(plan, "bypass", bypass_now)
     _add(plan, "leftovers", [FileChange(path, None) for path in view.leftovers()])
     enrolling = [FileChange(path, text) for path, text in secrets_plan.files.items() if text is not None]
     leaving = [FileChange(path, None) for path, text in secrets_plan.files.items() if text is None]
-    policy_now, policy_later = _policy_changes(after, secrets_plan, view)
+    policy_now, policy_later = _policy_changes(plan, view)
     services_in, services_out = _service_changes(after.policy, view)
     _add(plan, "tokens", enrolling)
     _add(plan, "policy", policy_now)
@@ -121,6 +134,7 @@ def make_plan(change: Change, view: View) -> Plan:
     _add(plan, "services", services_in + services_out)
     plan.steps += _ssh_steps(before, after, view)
     _add(plan, "policy", policy_later)
+    _add(plan, "bypass", bypass_later)
     _add(plan, "declared", _declared_changes(after, view, forced=plan.changed))
     return plan
 
@@ -128,6 +142,56 @@ def make_plan(change: Change, view: View) -> Plan:
 def _add(plan: Plan, name: str, changes: list[FileChange]) -> None:
     if changes:
         plan.steps.append(Step(name, tuple(changes)))
+
+
+def _add_command(plan: Plan, view: View) -> None:
+    """Have the command on the host that takes changes back, and a unit that runs it at boot."""
+    wanted = (FileChange(*one) for one in agent.wanted_files())
+    needed = tuple(change for change in wanted if view.read(change.path) != change.text)
+    if needed:
+        plan.steps.append(Step("command", needed, stays=True))
+
+
+def _bypasses(change: BypassChange | None, policy: Policy, view: View) -> bypass.Bypasses:
+    """Return the bypasses after a change: those that are over, or no longer wanted, are left out."""
+    now = time.time()
+    running = bypass.parse(view.read(paths.BYPASS)).running(now)
+    users = dict(running.users)
+    if change is not None and change.state == "absent":
+        users = {name: one for name, one in users.items() if name not in change.users}
+    elif change is not None:
+        _refuse_bypass(change, policy, view)
+        until = now + bypass.seconds_of(change.lasts)
+        fresh = bypass.Bypass(until, change.reason, change.by)
+        users = {**dict.fromkeys(change.users, fresh), **users}
+    return bypass.Bypasses(None if policy.state == "enabled" else running.host, users)
+
+
+def _refuse_bypass(change: BypassChange, policy: Policy, view: View) -> None:
+    for name in change.users:
+        check_user_name(name)
+    unknown = [name for name in change.users if not view.has_user(name)]
+    if unknown:
+        raise TwofactorError(
+            "unknown_user",
+            f"There is no user '{unknown[0]}' on this host.",
+            "Take the name out of 'users'.",
+        )
+    if policy.state != "enabled":
+        raise TwofactorError(
+            "twofactor_off",
+            "The second factor as a whole is off on this host, so there is nothing to let anybody off.",
+            "Switch it on first, or leave it as it is.",
+        )
+
+
+def _bypass_changes(bypasses: bypass.Bypasses, view: View) -> tuple[list[FileChange], list[FileChange]]:
+    """Return the change to the list of bypasses: written before anybody is let off, removed after."""
+    text = bypass.render(bypasses)
+    if view.read(paths.BYPASS) == text:
+        return [], []
+    change = [FileChange(paths.BYPASS, text)]
+    return (change, []) if text is not None else ([], change)
 
 
 def merge(before: Declared, change: Change) -> Declared:
@@ -153,6 +217,8 @@ def _merge_policy(policy: Policy, options: dict[str, object]) -> Policy:
     }
     others = {name: value for name, value in options.items() if not name.startswith("exempt_")}
     exempt = replace(policy.exempt, **exempt_options)  # type: ignore[arg-type]
+    if "state" in others:
+        others.setdefault("reason", "")  # the reason of the change before says nothing about this one
     merged: Policy = replace(policy, exempt=exempt, **others)  # type: ignore[arg-type]
     if merged.services and "sshd" in merged.services:
         raise TwofactorError(
@@ -187,11 +253,9 @@ def _refuse_mismatched_settings(
         )
 
 
-def _policy_changes(
-    after: Declared, secrets_plan: secrets.SecretsPlan, view: View
-) -> tuple[list[FileChange], list[FileChange]]:
+def _policy_changes(plan: Plan, view: View) -> tuple[list[FileChange], list[FileChange]]:
     """Return the policy files to write before the services and the ones to take away after them."""
-    policy = after.policy
+    policy = plan.after.policy
     on = policy.state == "enabled"
     wanted: dict[str, tuple[str | None, int]] = {
         paths.EXEMPT_NETWORKS: (None, 0o644),
@@ -201,10 +265,10 @@ def _policy_changes(
     if on and policy.exempt.networks:
         wanted[paths.EXEMPT_NETWORKS] = (pam.render_exempt_networks(policy.exempt.networks), 0o644)
     if on and policy.unenrolled == "allow":
-        users = secrets_plan.enrolled_after(secrets.enrolled_users(view))
+        users = plan.secrets.enrolled_after(secrets.enrolled_users(view))
         wanted[paths.ENROLLED] = ("".join(f"{name}\n" for name in users), 0o600)
     if on:
-        wanted[paths.PAM_POLICY] = (pam.render_policy(policy), 0o644)
+        wanted[paths.PAM_POLICY] = (pam.render_policy(policy, tuple(plan.bypasses.users)), 0o644)
     changes = [
         FileChange(path, text, mode) for path, (text, mode) in wanted.items() if view.read(path) != text
     ]

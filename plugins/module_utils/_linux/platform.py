@@ -8,6 +8,7 @@ Imports stand inside the methods: each call imports what it uses, and the emerge
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,13 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 if TYPE_CHECKING:
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan
+
+
+_EMERGENCY_PATIENCE = 3.0
+"""Seconds that taking the second factor off waits for another change; then it goes on all the same."""
+
+_TRY_AGAIN = 30.0
+"""Seconds after which the end of a bypass is tried again, when a pending change or a fault stood in its way."""
 
 
 class LinuxPlatform:
@@ -47,17 +55,43 @@ class LinuxPlatform:
             if recovered:
                 outcome.warnings.append("A change that had been cut short was taken back first.")
             if plan.changed:
-                transaction.commit(plan.steps, daemon.reload_sshd)
-                self._log(change, plan)
+                self._commit(change, plan, outcome)
             return outcome
 
+    def _commit(self, change: Change, plan: Plan, outcome: Outcome) -> None:
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            agent,
+            daemon,
+            pending,
+            transaction,
+        )
+
+        entry = None
+        if change.confirm_within:
+            entry = pending.prepare(change)
+            outcome.result["pending"] = {"confirm_within": change.confirm_within}
+        end = plan.bypasses.next_end()
+        if end is not None:
+            agent.install()
+            agent.arm(max(1.0, end - time.time()), "expire")
+        transaction.commit(plan.steps, daemon.reload_sshd, entry)
+        self._log(change, plan)
+
     def _disable(self, change: Change, check_mode: bool) -> Outcome:
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import emergency
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            emergency,
+            transaction,
+        )
 
         options = dict(change.policy or {})
-        outcome = emergency.disable(str(options.pop("reason", "")), check_mode)
+        reason = str(options.pop("reason", ""))
+        if check_mode:
+            outcome = emergency.disable(reason, check_mode, change.lasts)
+        else:
+            with transaction.one_at_a_time(_EMERGENCY_PATIENCE, insist=False):
+                outcome = emergency.disable(reason, check_mode, change.lasts)
         options.pop("state")
-        rest = replace(change, policy=options or None)
+        rest = replace(change, policy=options or None, lasts="", confirm_within=0.0)
         if not (rest.policy or rest.ssh or rest.secrets):
             return outcome
         if check_mode:  # nothing has been taken off, so the planner is told
@@ -72,9 +106,62 @@ class LinuxPlatform:
         more.warnings = outcome.warnings + more.warnings
         return more
 
+    def settle(self, confirmed: bool, check_mode: bool) -> Outcome:
+        """Let a pending change stand, or take it back."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            pending,
+            transaction,
+        )
+
+        with transaction.one_at_a_time():
+            return pending.settle(confirmed, check_mode)
+
+    def after_boot(self) -> None:
+        """Take back what was under way when the machine went down, and end bypasses that are over."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            audit,
+            daemon,
+            pending,
+            transaction,
+        )
+
+        with transaction.one_at_a_time():
+            if transaction.recover(daemon.reload_sshd):
+                audit.log("reverted", why="the machine went down in the middle of the change")
+            pending.revert_if(pending.always, "the machine went down before it was confirmed")
+        self.expire()
+
+    def expire(self) -> None:
+        """Take back what was not confirmed in time, end bypasses that are over, and arm the next end."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            agent,
+            bypass,
+            paths,
+            pending,
+            transaction,
+        )
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
+            read_text,
+        )
+
+        with transaction.one_at_a_time():
+            pending.revert_if(pending.is_overdue, "nobody confirmed it in time")
+        before = bypass.parse(read_text(paths.BYPASS))
+        running = before.running()
+        if before.host is not None and running.host is None:
+            self.apply(
+                Change(policy={"state": "enabled", "reason": "the bypass is over"}, guard=False), False
+            )
+        elif before != running:
+            self.apply(Change(guard=False), False)
+        end = running.next_end()
+        if end is not None:
+            agent.arm(max(1.0, end - time.time()), "expire")
+
     def _planned(self, change: Change, check_mode: bool) -> tuple[Plan, Outcome]:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             checks,
+            pending,
         )
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             plan as planning,
@@ -82,6 +169,7 @@ class LinuxPlatform:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
 
         host: Host = Host()
+        pending.refuse_second()
         plan = planning.make_plan(change, host)
         checks.check_plan(plan, host, check_mode, guarded=change.guard)
         return plan, _outcome(plan, host)
@@ -96,7 +184,9 @@ class LinuxPlatform:
             added=",".join(plan.secrets.added),
             renewed=",".join(plan.secrets.renewed),
             removed=",".join(plan.secrets.removed),
-            why=options.get("reason", ""),
+            let_off=",".join(plan.bypasses.users),
+            confirm_within=change.confirm_within or "",
+            why=options.get("reason", "") or (change.bypass.reason if change.bypass else ""),
             guard="" if change.guard else "off",
         )
 

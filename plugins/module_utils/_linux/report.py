@@ -8,24 +8,28 @@ Private to this collection: may change at any time.
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
-    clock as clocks,
-)
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    bypass,
     daemon,
+    journal,
     packages,
     pam,
     paths,
+    pending,
     plan,
     policy_file,
     secrets,
     sshd,
     sshd_check,
     tokens,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    clock as clocks,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     Host,
@@ -35,6 +39,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 
 CLOCK_TOLERANCE = 10.0
 """Seconds. A clock that is off by more makes codes fail that are right."""
+
+BYPASS_GRACE = 90.0
+"""Seconds after its end in which a bypass may still be there: its timer, and a second try."""
 
 _Data = dict[str, Any]
 
@@ -51,7 +58,10 @@ def report() -> _Data:
     ssh = _ssh(host, declared, enforced, users, problems)
     asks = enforced and (ssh["state"] == "enabled" or any(s["asks_code"] for s in services))
     _judge(host, declared, enforced, users, clock, problems)
+    bypasses = _bypasses(host, problems)
     return {
+        **_pending(problems),
+        "bypass": bypasses,
         "platform": "linux",
         "version": _version(host),
         "state": "enabled" if enforced and (asks or not services) else "disabled",
@@ -224,6 +234,52 @@ def _judge(  # noqa: PLR0913 - everything that has been read, side by side
             )
         )
     problems += _stale_locks(host)
+
+
+def _pending(problems: list[_Data]) -> _Data:
+    """Return the change that waits to be confirmed, nothing when there is none."""
+    try:
+        entry = journal.read(paths.PENDING)
+    except TwofactorError as error:
+        problems.append(_problem(error.code, error.message, error.remedy))
+        return {}
+    if entry is None:
+        return {}
+    left = round(pending.seconds_left(entry))
+    problems.append(
+        _problem(
+            "change_pending",
+            f"A change by '{entry.by}' waits to be confirmed, for {left} s yet.",
+            "Confirm or revert it with fleetauth.twofactor.twofactor_change.",
+        )
+    )
+    return {"pending": {"by": entry.by, "reason": entry.reason, "seconds_left": left}}
+
+
+def _bypasses(host: Host, problems: list[_Data]) -> _Data:
+    """Return who is let off and until when; one whose end has passed is a problem of its own."""
+    try:
+        found = bypass.parse(host.read(paths.BYPASS))
+    except TwofactorError as error:
+        problems.append(_problem(error.code, error.message, error.remedy))
+        return {"host": None, "users": {}}
+    everyone = [("the whole host", found.host)] if found.host else []
+    for who, one in [*everyone, *((f"user '{name}'", one) for name, one in found.users.items())]:
+        over = one.until < time.time() - BYPASS_GRACE
+        problems.append(
+            _problem(
+                "bypass_overdue" if over else "bypass",
+                f"The second factor is off for {who} until {_clock_time(one.until)}, by '{one.by}': {one.reason}.",
+                "Its end has passed: run 'twofactor expire' on the host, and see journalctl -t twofactor."
+                if over
+                else "It ends by itself; end it now with state: enabled, or twofactor_bypass and state: absent.",
+            )
+        )
+    return asdict(found)
+
+
+def _clock_time(when: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(when))
 
 
 def _stale_locks(host: Host) -> list[_Data]:

@@ -47,6 +47,17 @@ def hierarchies(mountinfo: str) -> list[Path]:
     return [unified[0], *named[:1]]
 
 
+def _make(folder: Path) -> None:
+    """Make a group; its parents may be taken away meanwhile by another host that goes."""
+    for dummy in range(50):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            return
+        except FileNotFoundError:
+            time.sleep(0.01)
+    folder.mkdir(parents=True, exist_ok=True)
+
+
 class Group:
     """The control group of one host, or with ``host`` left out of a whole lab."""
 
@@ -70,7 +81,7 @@ class Group:
             ]
         files = []
         for place in self.places:
-            (place / self.inside).mkdir(parents=True, exist_ok=True)
+            _make(place / self.inside)
             files.append(str(place / self.inside / "cgroup.procs"))
         return ["sh", "-euc", JOIN, "join", *files, "--"]
 

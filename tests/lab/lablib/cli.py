@@ -52,9 +52,7 @@ def _parser() -> argparse.ArgumentParser:
         return command
 
     up = add("up", _up, "boot hosts, and make those that are new")
-    up.add_argument(
-        "hosts", nargs="*", metavar="NAME[=IMAGE]", help="default: every host of the lab"
-    )
+    up.add_argument("hosts", nargs="*", metavar="NAME[=IMAGE]", help="default: every host of the lab")
     down = add("down", _down, "remove hosts; without names the whole lab")
     down.add_argument("names", nargs="*", metavar="NAME")
     add("list", _list, "list hosts: name, image, address, state")

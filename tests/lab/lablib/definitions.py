@@ -171,9 +171,7 @@ STAND_IN_FILES = (
     File("/usr/lib/stand-in/standin", source=f"{STAND_IN}/standin"),
     File("/usr/bin/midclt", source=f"{STAND_IN}/host/midclt", mode=0o755),
     File("/usr/local/sbin/stand-in", source=f"{STAND_IN}/host/stand-in", mode=0o755),
-    File(
-        "/etc/systemd/system/middlewared.service", source=f"{STAND_IN}/host/middlewared.service"
-    ),
+    File("/etc/systemd/system/middlewared.service", source=f"{STAND_IN}/host/middlewared.service"),
     File("/etc/tmpfiles.d/stand-in.conf", source=f"{STAND_IN}/host/stand-in.conf"),
 )
 

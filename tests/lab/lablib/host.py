@@ -91,11 +91,7 @@ class Host:
     @property
     def host_key(self) -> str:
         """Return the public key by which the host's sshd is known."""
-        return (
-            (self.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub")
-            .read_text(encoding="ascii")
-            .strip()
-        )
+        return (self.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text(encoding="ascii").strip()
 
     def state(self) -> str:
         """Return running, cut (its cable is out) or stopped."""
@@ -143,9 +139,7 @@ class Host:
         deadline = time.monotonic() + patience
         while not self._is_ready():
             if time.monotonic() > deadline:
-                raise LabError(
-                    f"{self.name}: no answer from sshd after {patience:.0f} s\n{self.console()}"
-                )
+                raise LabError(f"{self.name}: no answer from sshd after {patience:.0f} s\n{self.console()}")
             if self._has_ended():
                 raise HostEnded(f"{self.name}: the host ended while it booted\n{self.console()}")
             time.sleep(0.1)
@@ -259,16 +253,12 @@ def create(folder: Path, image: str, number: int, network: Network, public_key: 
     seed = Upper(folder / "upper", images.layers(key_of(definition)))
     seed.write("etc/machine-id", uuid.uuid4().hex + "\n", 0o444)
     seed.write("etc/hostname", folder.name + "\n")
-    seed.write(
-        "etc/systemd/network/10-lab.network", NETWORK.format(address=network.address(number))
-    )
+    seed.write("etc/systemd/network/10-lab.network", NETWORK.format(address=network.address(number)))
     seed.write("root/.ssh/authorized_keys", public_key, 0o600)
     seed.write("home/ansible/.ssh/authorized_keys", public_key, 0o600)
     if has_penalties(definition):
         # Negative tests would get the machine banned from the hosts.
-        seed.write(
-            "etc/ssh/sshd_config.d/99-lab.conf", f"PerSourcePenaltyExemptList {network.subnet}\n"
-        )
+        seed.write("etc/ssh/sshd_config.d/99-lab.conf", f"PerSourcePenaltyExemptList {network.subnet}\n")
     key = seed.write("etc/ssh/ssh_host_ed25519_key", "")
     key.unlink()
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{folder.name}", "-f", key)

@@ -130,9 +130,7 @@ def _build_release(image: Image, part: Path) -> None:
 
 
 def _mmdebstrap(image: Image, root: Path, fetch: Path) -> list[str]:
-    excluded = [
-        line for file in image.files for line in file.text.splitlines() if "path-ex" in line
-    ]
+    excluded = [line for file in image.files for line in file.text.splitlines() if "path-ex" in line]
     return [
         *("mmdebstrap", "--mode=root", "--variant=minbase", "--format=directory"),
         *(f"--aptopt={line}" for line in apt_settings(run("apt-config", "dump"))),
@@ -147,9 +145,7 @@ def _mmdebstrap(image: Image, root: Path, fetch: Path) -> list[str]:
 def _mirror() -> Mirror:
     mirror = choose_mirror(read_sources())
     if mirror is None:
-        raise LabError(
-            "no Debian mirror is named in /etc/apt/sources.list or /etc/apt/sources.list.d"
-        )
+        raise LabError("no Debian mirror is named in /etc/apt/sources.list or /etc/apt/sources.list.d")
     return mirror
 
 
@@ -159,9 +155,7 @@ def _build_layer(image: Image, part: Path) -> None:
         folder.mkdir()
     below = layers(key_of(image_named(image.base)))
     # Files go in first, so that a package finds its configuration and does not write its own.
-    install = (
-        f"apt-get -q -y -o Dpkg::Options::=--force-confold install {' '.join(image.packages)}\n"
-    )
+    install = f"apt-get -q -y -o Dpkg::Options::=--force-confold install {' '.join(image.packages)}\n"
     _copy_files(image.files, Upper(upper, below))
     script = (install if image.packages else "") + image.script + "\napt-get clean\n"
     _run_inside(image, script, merged, ":".join(map(str, below)), str(upper), str(work))
@@ -196,9 +190,7 @@ def _write_index(repository: Path) -> None:
         package.rename(plain)
         control = run("dpkg-deb", "--field", plain).rstrip("\n")
         digest = hashlib.sha256(content).hexdigest()
-        entries.append(
-            f"{control}\nFilename: ./{plain.name}\nSize: {len(content)}\nSHA256: {digest}\n"
-        )
+        entries.append(f"{control}\nFilename: ./{plain.name}\nSize: {len(content)}\nSHA256: {digest}\n")
     (repository / "Packages").write_text("\n".join(entries), encoding="utf-8")
 
 

@@ -98,9 +98,7 @@ def allocate(lab: str) -> int:
 def is_routed(index: int, routes: list[dict[str, object]]) -> bool:
     """Say whether something else on this machine uses a lab's network."""
     ours = IPv4Network(f"{RANGE}.{index}.0/24")
-    others = [
-        str(route["dst"]) for route in routes if re.match(r"[\d.]+(/\d+)?$", str(route["dst"]))
-    ]
+    others = [str(route["dst"]) for route in routes if re.match(r"[\d.]+(/\d+)?$", str(route["dst"]))]
     return any(ours.overlaps(IPv4Network(other, strict=False)) for other in others)
 
 

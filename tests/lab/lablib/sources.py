@@ -43,9 +43,7 @@ class Mirror:
     def lines(self, release: str) -> list[str]:
         """Return one-line sources for ``release``."""
         option = f"[signed-by={self.keyring}]"
-        lines = [
-            f"deb {option} {self.uri} {suite} main" for suite in (release, f"{release}-updates")
-        ]
+        lines = [f"deb {option} {self.uri} {suite} main" for suite in (release, f"{release}-updates")]
         if self.security:
             lines.append(f"deb {option} {self.security} {release}-security main")
         return lines
@@ -128,7 +126,5 @@ def choose_mirror(sources: Iterable[Source]) -> Mirror | None:
 
 def apt_settings(dump: str) -> list[str]:
     """Return what of ``apt-config dump`` is about fetching: proxies and relaxed date checks."""
-    wanted = re.compile(
-        r"Acquire::(http|https|Check-Valid-Until|Check-Date|Retries)\b", re.IGNORECASE
-    )
+    wanted = re.compile(r"Acquire::(http|https|Check-Valid-Until|Check-Date|Retries)\b", re.IGNORECASE)
     return [line for line in dump.splitlines() if wanted.match(line) and not line.endswith(' "";')]

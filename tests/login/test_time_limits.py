@@ -1,0 +1,191 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes that wait to be confirmed, and bypasses that end."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.login.fleet import PASSWORD, Host, Token
+
+
+def _wanted(token: Token) -> dict[str, Any]:
+    return {
+        "secrets": {"users": [{"name": "alice", "secret": token.secret}]},
+        "policy": {"state": "enabled", "exempt_users": ["ansible"]},
+        "ssh": {"state": "enabled", "methods": ["key_and_code"]},
+    }
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.3)
+
+
+def _is_off(host: Host) -> bool:
+    return not host.shell(
+        "ls /etc/pam.d/twofactor /etc/ssh/sshd_config.d/00-twofactor.conf 2>/dev/null", False
+    )
+
+
+def test_unconfirmed_it_reverts_by_itself(host: Host) -> None:
+    before = host.files("/etc/pam.d", "/etc/ssh")
+    start = time.monotonic()
+    result = host.apply(**_wanted(Token()), confirm_within=6)
+    assert result["pending"]["confirm_within"] == 6
+    assert not host.ssh("alice", key=True), "it is in effect at once"
+    info = host.module("twofactor_info")["twofactor"]
+    assert info["pending"]["by"] == "ansible"
+    assert 0 <= info["pending"]["seconds_left"] <= 6
+    _wait_until(lambda: _is_off(host), 6 + 5 - (time.monotonic() - start))
+    assert host.files("/etc/pam.d", "/etc/ssh") == before
+    assert host.ssh("alice", key=True)
+    late = host.module("twofactor_change", state="confirmed")
+    assert late["failed"]
+    assert late["reasons"][0]["code"] == "change_reverted"
+    assert "reverted" in host.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")
+
+
+def test_confirmed_it_stays(host: Host) -> None:
+    token = Token()
+    wanted = _wanted(token)
+    host.apply(**wanted, confirm_within=5)
+    second = host.module("twofactor", window=2)
+    assert second["reasons"][0]["code"] == "change_pending"
+    assert host.module("twofactor_change", "--check", state="confirmed")["changed"]
+    assert host.module("twofactor_change", state="confirmed")["changed"]
+    assert not host.module("twofactor_change", state="confirmed")["changed"]
+    host.shell("sleep 7")
+    assert not _is_off(host)
+    assert host.ssh("alice", key=True, code=token.code())
+    assert "pending" not in host.apply(**wanted, confirm_within=5), "nothing changed, nothing waits"
+
+
+def test_it_is_not_confirmed_over_the_connection_that_made_it(host: Host) -> None:
+    host.apply(policy={"state": "enabled", "exempt_users": ["ansible"]}, guard=False)
+    ssh = {"ssh": {"state": "enabled"}, "guard": False, "confirm_within": 60}
+    host.shell("cat > /root/change.json", stdin=json.dumps(ssh))
+    one = "env SSH_CONNECTION='192.0.2.7 1111 192.0.2.8 22' twofactor"
+    other = "env SSH_CONNECTION='192.0.2.7 2222 192.0.2.8 22' twofactor"
+    host.shell(f"{one} apply < /root/change.json")
+    assert "new one" in host.shell(f"{one} confirm 2>&1", check=False)
+    assert "stands" in host.shell(f"{other} confirm")
+
+
+def test_reverted_on_request(host: Host) -> None:
+    token = Token()
+    wanted = _wanted(token)
+    host.apply(**wanted)
+    assert host.ssh("alice", key=True, code=token.code())
+    enforced = host.files("/etc/pam.d", "/etc/ssh")
+    host.module("twofactor_ssh", methods=["password_and_code"], confirm_within=60)
+    assert host.files("/etc/pam.d", "/etc/ssh") != enforced
+    assert host.module("twofactor_change", state="reverted")["changed"]
+    assert host.files("/etc/pam.d", "/etc/ssh") == enforced
+    assert not host.module("twofactor_change", state="reverted")["changed"]
+    assert not host.ssh("alice", key=True, code=token.code()), "used codes stay used"
+    assert host.ssh("alice", key=True, code=token.code(1))
+
+
+def test_the_emergency_does_not_wait(host: Host) -> None:
+    host.apply(**_wanted(Token()), confirm_within=60)
+    assert host.module("twofactor", state="disabled")["changed"]
+    assert host.ssh("alice", key=True)
+    assert "pending" not in host.module("twofactor_info")["twofactor"]
+
+
+def test_off_for_a_while(host: Host) -> None:
+    token = Token()
+    host.apply(**_wanted(token))
+    enforced = host.files("/etc/pam.d", "/etc/ssh")
+    off = {"state": "disabled", "lasts": "8s", "reason": "restore"}
+    assert host.module("twofactor", "--check", **off)["changed"]
+    assert host.module("twofactor", **off)["changed"]
+    assert host.ssh("alice", key=True)
+    info = host.module("twofactor_info")["twofactor"]
+    assert info["bypass"]["host"]["reason"] == "restore"
+    assert "bypass" in [problem["code"] for problem in info["problems"]]
+    assert not host.module("twofactor", **off)["changed"]
+    _wait_until(lambda: not _is_off(host), 15)
+    assert host.files("/etc/pam.d", "/etc/ssh") == enforced
+    assert not host.ssh("alice", key=True)
+    assert host.ssh("alice", key=True, code=token.code())
+    assert host.module("twofactor_info")["twofactor"]["bypass"]["host"] is None
+
+
+@pytest.mark.parametrize("method", ["key_and_code", "password_and_code"])
+def test_one_user_let_off_for_a_while(host: Host, method: str) -> None:
+    token = Token()
+    wanted = _wanted(token)
+    wanted["ssh"]["methods"] = [method]
+    wanted["secrets"]["users"].append({"name": "bob", "secret": Token().secret})
+    host.apply(**wanted)
+    way: dict[str, Any] = {"key": True} if method == "key_and_code" else {"password": PASSWORD}
+    let_off = {"users": ["alice"], "lasts": "12s", "reason": "phone lost"}
+    assert host.module("twofactor_bypass", "--check", **let_off)["changed"]
+    assert host.module("twofactor_bypass", **let_off)["changed"]
+    assert not host.module("twofactor_bypass", **let_off)["changed"]
+    assert not host.apply(**wanted)["changed"], "a run in between does not end it"
+    assert host.ssh("alice", **way)
+    assert not host.ssh("bob", **way)
+    info = host.module("twofactor_info")["twofactor"]
+    assert info["bypass"]["users"]["alice"]["reason"] == "phone lost"
+    _wait_until(lambda: "alice" not in host.shell("cat /etc/pam.d/twofactor"), 20)
+    assert not host.ssh("alice", **way)
+    assert host.ssh("alice", code=token.code(), **way)
+    host.module("twofactor_bypass", **{**let_off, "lasts": "1h"})
+    assert host.module("twofactor_bypass", users=["alice"], state="absent")["changed"]
+    assert not host.ssh("alice", **way)
+
+
+@pytest.mark.parametrize("lasts", ["2", "2w", "-1h", "8d", "0s", "two hours"])
+def test_a_duration_that_is_none(host: Host, lasts: str) -> None:
+    host.apply(**_wanted(Token()))
+    before = host.files("/etc", "/var/lib/twofactor")
+    result = host.module("twofactor_bypass", users=["alice"], lasts=lasts, reason="x")
+    assert result["reasons"][0]["code"] == "bad_duration"
+    result = host.module("twofactor", state="disabled", lasts=lasts)
+    assert result["reasons"][0]["code"] == "bad_duration"
+    assert host.files("/etc", "/var/lib/twofactor") == before
+
+
+def test_the_command_at_the_console(host: Host) -> None:
+    token = Token()
+    host.apply(**_wanted(token))
+    assert '"state": "enabled"' in host.shell("twofactor status")
+    assert "off" in host.shell("twofactor disable --reason 'at the console'")
+    assert host.ssh("alice", key=True)
+    assert "on" in host.shell("twofactor enable")
+    assert not host.ssh("alice", key=True)
+    assert "Nothing" in host.shell("twofactor enable")
+    spoken = host.shell("su -s /bin/sh -c 'twofactor disable' nobody 2>&1", check=False)
+    assert "root" in spoken
+    assert not host.ssh("alice", key=True)
+
+
+@pytest.mark.parametrize("what", ["pending", "bypass", "ended bypass"])
+def test_a_reboot(host: Host, what: str) -> None:
+    token = Token()
+    wanted = _wanted(token)
+    if what == "pending":
+        host.apply(**wanted, confirm_within=600)
+    else:
+        host.apply(**wanted)
+    if "bypass" in what:
+        host.module("twofactor", state="disabled", lasts="1h" if what == "bypass" else "1s", reason="test")
+    host.restart()
+    expected_on = what == "ended bypass"
+    if expected_on:
+        _wait_until(lambda: not _is_off(host), 20)
+    assert _is_off(host) != expected_on
+    login = host.ssh("alice", key=True, code=token.code())
+    assert login
+    assert login.asked_code == expected_on
