@@ -13,11 +13,16 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/.venv/collections
 # ansible wants UTF-8; this locale is there on every Debian.
 export LC_ALL := C.UTF-8
 export PYTHONDONTWRITEBYTECODE := 1
+# Tests write many small files and make them last: in memory that costs nothing.
+export PYTEST_DEBUG_TEMPROOT := /dev/shm
 
 NEWEST := tests/gates/newest
 
 # The longest first, since two run at a time.
 LINTERS := sanity-oldest sanity-newest importer ansible-lint docs mypy changelog ruff shellcheck yamllint
+
+# Tests that log in mostly wait, so several run at once, each with hosts of its own.
+WORKERS := -n 4
 
 # For more arguments to pytest and molecule, such as ARGS="-k rotate -x".
 ARGS ?=
@@ -87,12 +92,12 @@ format: setup ## write Python the way that lint wants it
 
 .PHONY: unit
 unit: setup ## unit tests with both cores, and what runs on hosts with the oldest Python
-	pytest $(ARGS) tests/unit
+	pytest -n 2 $(ARGS) tests/unit
 	$(NEWEST) pytest $(ARGS) tests/unit
 	tests/gates/oldest_python
 
 .PHONY: lab-test
-lab-test: setup ## tests of the lab and of the collection on its hosts; as root
+lab-test: setup ## tests of the lab itself; as root
 	pytest $(ARGS) tests/lab
 
 .PHONY: molecule
@@ -104,8 +109,36 @@ molecule-newest: setup ## the same with the newest core
 	$(NEWEST) molecule test -s default $(ARGS)
 
 .PHONY: login
-login: setup ## real logins over SSH and in a browser; as root
-	pytest $(ARGS) tests/login
+login: setup ## real logins over SSH to Debian hosts; as root
+	pytest $(WORKERS) $(ARGS) tests/login
+
+.PHONY: enrolment
+enrolment: setup ## store, sheets and first logins, also in a browser; pictures in artifacts/; as root
+	pytest $(ARGS) tests/enrolment
+
+.PHONY: truenas
+truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; as root
+	pytest $(ARGS) tests/truenas tests/login_truenas
+
+.PHONY: lockout
+lockout: setup ## hostile starting points: refused, or handled and logged in through; as root
+	pytest $(WORKERS) $(ARGS) tests/lockout
+
+.PHONY: killsweep
+killsweep: setup ## a change killed at every point; ARGS=--short for a sample; as root
+	python tests/killsweep/killsweep.py $(ARGS)
+
+.PHONY: soak
+soak: setup ## 200 logins while tokens and policy change; as root
+	pytest $(ARGS) tests/soak
+
+.PHONY: fuzz
+fuzz: setup ## 100,000 examples of files, parsed and written back; FUZZ_EXAMPLES=100 for a taste
+	pytest -n 2 $(ARGS) tests/fuzz
+
+.PHONY: leaks
+leaks: setup ## a run of everything, and a search of everything for secrets; ARGS=--short; as root
+	python tests/leaks/leaks.py $(ARGS)
 
 .PHONY: demo
 demo: setup ## a small fleet, from nothing to codes at the login; as root
@@ -121,5 +154,5 @@ pins: ## renew tests/requirements/constraints.txt
 
 .PHONY: clean
 clean: ## remove what these targets made here, the lab's cached images not included
-	rm -rf .ansible .build .hypothesis .mypy_cache .pytest_cache .ruff_cache .venv .venv-newest tests/output
+	rm -rf .ansible .build .hypothesis .mypy_cache .pytest_cache .ruff_cache .venv .venv-newest artifacts tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +

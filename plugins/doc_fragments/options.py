@@ -155,6 +155,22 @@ options:
       backup_secret:
         description: The secret of a second device. Without it the present one stays.
         type: str
+      recovery_secret:
+        description:
+          - The secret of the recovery codes, on Linux only. They are its HOTP values (RFC 4226) from counter 0 on.
+          - Each works once, in order. The window of the host is how far one may lie ahead of the last one used.
+          - Without it the present ones stay. A new one refills them, and the codes before are void.
+        type: str
+      recovery_count:
+        description:
+          - How many recovery codes there are, from 1 to 20; 10 for a user for whom nobody has said.
+          - When all are used the next run sets the secret aside, since pam_oath itself knows no last code.
+        type: int
+      previous_secret:
+        description:
+          - The secret before, accepted beside the present one for as long as it is given here, so that a renewal
+            leaves nobody without a working code. Only a secret that the host had goes on being accepted.
+        type: str
   state:
     description:
       - V(present) sees to it that the users have these secrets, V(absent) that they have none.
@@ -354,6 +370,22 @@ options:
             type: str
           backup_secret:
             description: The secret of a second device. Without it the present one stays.
+            type: str
+          recovery_secret:
+            description:
+              - The secret of the recovery codes, on Linux only. They are its HOTP values (RFC 4226) from counter 0 on.
+              - Each works once, in order. The window of the host is how far one may lie ahead of the last one used.
+              - Without it the present ones stay. A new one refills them, and the codes before are void.
+            type: str
+          recovery_count:
+            description:
+              - How many recovery codes there are, from 1 to 20; 10 for a user for whom nobody has said.
+              - When all are used the next run sets the secret aside, since pam_oath itself knows no last code.
+            type: int
+          previous_secret:
+            description:
+              - The secret before, accepted beside the present one for as long as it is given here, so that a renewal
+                leaves nobody without a working code. Only a secret that the host had goes on being accepted.
             type: str
       state:
         description:

@@ -59,6 +59,9 @@ SECRETS_ARGS: dict[str, Any] = {
             "name": {"type": "str", "required": True},
             "secret": {"type": "str", "no_log": True},
             "backup_secret": {"type": "str", "no_log": True},
+            "recovery_secret": {"type": "str", "no_log": True},
+            "recovery_count": {"type": "int"},
+            "previous_secret": {"type": "str", "no_log": True},
         },
     },
     "state": {"type": "str", "choices": ["present", "absent", "renewed"], "default": "present"},
@@ -71,6 +74,10 @@ GUARD_ARGS: dict[str, Any] = {
     "confirm_within": {"type": "int", "default": 0},
 }
 LASTS_ARGS: dict[str, Any] = {"lasts": {"type": "str"}}
+VERIFY_ARGS: dict[str, Any] = {
+    "user": {"type": "str", "required": True},
+    "code": {"type": "str", "required": True, "no_log": True},
+}
 BYPASS_ARGS: dict[str, Any] = {
     "users": {"type": "list", "elements": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
@@ -102,6 +109,8 @@ BOUNDS = {
     "confirm_within": (0, 3600),
 }
 """Smallest and largest value of numbers. NIST SP 800-63B allows at most 100 failures in a row."""
+RECOVERY_BOUNDS = (1, 20)
+"""How many recovery codes a user may have; more would not fit on a sheet."""
 
 
 def given(params: dict[str, Any], spec: dict[str, Any]) -> dict[str, Any]:
@@ -177,8 +186,25 @@ def _user_secret(entry: dict[str, Any]) -> UserSecret:
     seeds = {
         "seed": entry.get("secret"),
         "backup_seed": entry.get("backup_secret"),
+        "recovery_seed": entry.get("recovery_secret"),
+        "previous_seed": entry.get("previous_secret"),
     }
-    return UserSecret(name=name, **{key: seed_from_base32(text, name) for key, text in seeds.items() if text})
+    return UserSecret(
+        name=name,
+        recovery_count=_recovery_count(entry.get("recovery_count"), name),
+        **{key: seed_from_base32(text, name) for key, text in seeds.items() if text},
+    )
+
+
+def _recovery_count(count: int | None, name: str) -> int | None:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+
+    low, high = RECOVERY_BOUNDS
+    if count is not None and not low <= count <= high:
+        raise TwofactorError(
+            "out_of_bounds", f"recovery_count of user '{name}' is {count}; it must be from {low} to {high}."
+        )
+    return count
 
 
 def host_change(params: dict[str, Any]) -> Change:

@@ -19,6 +19,8 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 DIGITS = (6, 7, 8)
 INTERVALS = (30, 60)
 """Seconds. pam_oath parses T30 and T60 and nothing else, on Linux and on every TrueNAS release."""
+RECOVERY_COUNT = 10
+"""Recovery codes of a user for whom nobody has said how many."""
 
 _USER_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+-]*\$?")
 """Names that stay one word in a PAM line, an sshd pattern, a token file and a file name."""
@@ -98,11 +100,18 @@ class Declared:
 
 @dataclass(frozen=True)
 class UserSecret:
-    """What is wanted for one user's tokens. Seeds are raw bytes, None when not given."""
+    """What is wanted for one user's tokens. Seeds are raw bytes, None when not given.
+
+    ``previous_seed`` is the one before, accepted for as long as it is given; ``recovery_count`` is how many
+    codes of ``recovery_seed`` there are, None to leave it.
+    """
 
     name: str
     seed: bytes | None = None
     backup_seed: bytes | None = None
+    recovery_seed: bytes | None = None
+    recovery_count: int | None = None
+    previous_seed: bytes | None = None
 
     def __repr__(self) -> str:
         """Leave the seeds out: a traceback must not show them."""

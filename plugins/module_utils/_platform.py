@@ -37,6 +37,9 @@ class Platform(Protocol):
     def settle(self, confirmed: bool, check_mode: bool) -> Outcome:
         """Let a pending change stand, or take it back."""
 
+    def verify(self, user: str, code: str, check_mode: bool) -> Outcome:
+        """Say whether a code is right for a user now, and remember that it was."""
+
     def info(self) -> dict[str, object]:
         """Return what is effective now."""
 

@@ -56,7 +56,10 @@ twofactor:
       description: What SSH asks for; C(state), C(methods), C(root_login) and C(running).
       type: dict
     users:
-      description: Users with a token; C(name), C(enrolled), C(backup), C(digits), C(interval), C(last_used).
+      description:
+        - Users with a token; C(name), C(enrolled), C(backup), C(digits), C(interval), C(last_used).
+        - C(verified) tells whether the user has shown a right code of the present secret, C(recovery_left) how many
+          recovery codes are left, C(previous) whether the secret before is accepted as well.
       type: list
       elements: dict
     clock:
@@ -77,7 +80,15 @@ twofactor:
     services: []
     ssh: {state: enabled, methods: [key_and_code], root_login: without-password, running: true}
     users:
-      - {name: alice, enrolled: true, backup: false, digits: 6, interval: 30, last_used: null}
+      - name: alice
+        enrolled: true
+        backup: false
+        digits: 6
+        interval: 30
+        last_used: null
+        verified: true
+        recovery_left: 10
+        previous: false
     clock: {synchronised: true, offset: 0.000012, source: 192.0.2.10, daemon: chrony}
     missing_packages: []
     problems: []

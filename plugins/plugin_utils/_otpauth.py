@@ -27,7 +27,7 @@ def otpauth_uri(secret: str, account: str, issuer: str, digits: int = 6, interva
     # YAML makes a number of a value that has nothing but figures.
     secret, account, issuer = str(secret), str(account), str(issuer)
     digits, interval = int(digits), int(interval)
-    _refuse_bad_names(account, issuer)
+    refuse_bad_names(account, issuer)
     if digits not in DIGITS or interval not in INTERVALS:
         raise TwofactorError(
             "bad_settings",
@@ -46,7 +46,8 @@ def otpauth_uri(secret: str, account: str, issuer: str, digits: int = 6, interva
     return f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote, safe='')}"
 
 
-def _refuse_bad_names(account: str, issuer: str) -> None:
+def refuse_bad_names(account: str, issuer: str) -> None:
+    """Raise TwofactorError for a label that an app would read as something else."""
     for name, text in (("account", account), ("issuer", issuer)):
         if not text or ":" in text or not text.isprintable():
             raise TwofactorError(

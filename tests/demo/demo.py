@@ -130,7 +130,7 @@ chpasswd
             "vars": {
                 "ntp_servers": ["timeserver"],
                 "twofactor_users": users,
-                "twofactor_exempt_users": ["ansible"],
+                "twofactor_exempt_users": ["ansible", "root"],
             },
             "children": {
                 "debian12": {"vars": {"twofactor_ssh_methods": ["key_and_code"]}},

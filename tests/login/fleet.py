@@ -99,7 +99,12 @@ class Host:
         assert done.returncode == 0, done.stdout + done.stderr
 
     def module(self, module: str, *extra: str, user: str = "", **options: Any) -> dict[str, Any]:
-        """Run a module of the collection ad hoc and return its result; ``extra`` are more arguments."""
+        """Run a module of the collection ad hoc and return its result; ``extra`` are more arguments.
+
+        The guard is off unless a test is about it: on these hosts there is always somebody who is shut out.
+        """
+        if module in ("twofactor", "twofactor_host", "twofactor_ssh"):
+            options.setdefault("guard", False)
         command = [
             str(ANSIBLE),
             *("-i", str(self._inventory), self.name),

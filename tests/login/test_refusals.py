@@ -69,21 +69,6 @@ def test_all_unknown_users_are_named_at_once(host: Host) -> None:
     assert [reason["code"] for reason in result["reasons"]] == ["unknown_user"] * 2
 
 
-@pytest.mark.parametrize(
-    ("parts", "code"),
-    [
-        ({"policy": {"state": "enabled"}, "secrets": _user()}, "own_account_shut_out"),
-        ({}, "nobody_enrolled"),
-    ],
-)
-def test_the_guard(host: Host, parts: dict[str, Any], code: str) -> None:
-    before = host.files("/etc", "/var/lib/twofactor")
-    result = host.module("twofactor_host", **{**ON, **parts})
-    assert [reason["code"] for reason in result["reasons"]] == [code]
-    assert host.files("/etc", "/var/lib/twofactor") == before
-    assert host.apply(**{**ON, **parts}, guard=False)["changed"]
-
-
 def test_ssh_cannot_ask_while_the_whole_is_off(host: Host) -> None:
     before = host.files("/etc", "/var/lib/twofactor")
     result = host.module("twofactor_ssh", state="enabled")

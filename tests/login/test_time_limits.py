@@ -129,7 +129,7 @@ def test_one_user_let_off_for_a_while(host: Host, method: str) -> None:
     wanted["secrets"]["users"].append({"name": "bob", "secret": Token().secret})
     host.apply(**wanted)
     way: dict[str, Any] = {"key": True} if method == "key_and_code" else {"password": PASSWORD}
-    let_off = {"users": ["alice"], "lasts": "12s", "reason": "phone lost"}
+    let_off: dict[str, Any] = {"users": ["alice"], "lasts": "12s", "reason": "phone lost"}
     assert host.module("twofactor_bypass", "--check", **let_off)["changed"]
     assert host.module("twofactor_bypass", **let_off)["changed"]
     assert not host.module("twofactor_bypass", **let_off)["changed"]

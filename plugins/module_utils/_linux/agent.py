@@ -58,6 +58,7 @@ MODULES = (
             ),
             *(
                 "pending",
+                "people",
                 "policy_file",
                 "report",
                 "secrets",
@@ -67,7 +68,7 @@ MODULES = (
                 "token_lock",
                 "tokens",
             ),
-            *("transaction",),
+            *("transaction", "verify"),
         )
     ),
 )
@@ -79,6 +80,7 @@ BOOT_UNIT = f"""\
 Description=Two-factor authentication: take back or end what was under way when the machine went down
 ConditionPathExists=|{paths.ORIGINALS}
 ConditionPathExists=|{paths.PENDING}
+ConditionPathExists=|{paths.DISABLING}
 ConditionPathExists=|{paths.BYPASS}
 Before=ssh.service sshd.service ssh.socket cockpit.socket systemd-user-sessions.service
 
@@ -166,7 +168,8 @@ def arm(seconds: float, verb: str) -> None:
 
 def _arm_without_systemd(seconds: float, verb: str) -> None:
     script = 'sleep "$1" && exec "$2" "$3"'
-    subprocess.Popen(  # a process of its own session: it outlives ours
+    # A process of its own session, which outlives ours; run_command would wait for it.
+    subprocess.Popen(  # pylint: disable=ansible-bad-function
         ["/bin/sh", "-c", script, "sh", f"{seconds:.0f}", paths.COMMAND, verb],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,

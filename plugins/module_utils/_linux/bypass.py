@@ -12,9 +12,11 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import check_user_name
 
 
 @dataclass(frozen=True)
@@ -52,14 +54,27 @@ def parse(text: str | None) -> Bypasses:
     """
     try:
         data = json.loads(text or "{}")
-        host = Bypass(**data["host"]) if data.get("host") else None
-        return Bypasses(host, {name: Bypass(**one) for name, one in data.get("users", {}).items()})
-    except (ValueError, TypeError, AttributeError):
+        host = _bypass(data["host"]) if data.get("host") else None
+        users = {name: _bypass(one) for name, one in data.get("users", {}).items()}
+        for name in users:
+            check_user_name(name)
+        return Bypasses(host, users)
+    except (ValueError, TypeError, AttributeError, RecursionError, TwofactorError):
         raise TwofactorError(
             "bypass_file_broken",
             f"{paths.BYPASS} is damaged, so it is not known who is let off and until when.",
             f"Remove {paths.BYPASS} and run again: then nobody is.",
         ) from None
+
+
+def _bypass(data: dict[str, Any]) -> Bypass:
+    """Return one bypass. Raises TypeError or ValueError for what nobody wrote there."""
+    one = Bypass(**data)
+    if type(one.until) not in (int, float) or not all(isinstance(word, str) for word in (one.reason, one.by)):
+        raise TypeError
+    if not 0 <= one.until < _FAR:
+        raise ValueError
+    return one
 
 
 def render(bypasses: Bypasses) -> str | None:
@@ -70,6 +85,9 @@ def render(bypasses: Bypasses) -> str | None:
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_MOST_DIGITS = 9
+_FAR = 1e11
+"""Seconds since 1970. No bypass lasts that long, and the calendar still goes there."""
 LONGEST = 7 * 86400.0
 """Seconds. What lasts longer is no bypass but a decision: state: disabled, or an exemption."""
 
@@ -80,7 +98,12 @@ def seconds_of(text: str) -> float:
     Raises TwofactorError for anything else, and for what lasts longer than a week.
     """
     number, unit = text[:-1].strip(), text[-1:]
-    if not number.isdecimal() or unit not in _UNITS or not 0 < int(number) * _UNITS[unit] <= LONGEST:
+    if (
+        not number.isdecimal()
+        or len(number) > _MOST_DIGITS
+        or unit not in _UNITS
+        or not 0 < int(number) * _UNITS[unit] <= LONGEST
+    ):
         raise TwofactorError(
             "bad_duration",
             f"'{text}' is not a time from one second to seven days.",

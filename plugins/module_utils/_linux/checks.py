@@ -8,31 +8,58 @@ Private to this collection: may change at any time. Each check raises TwofactorE
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
-    audit,
     guard,
     packages,
     pam_check,
     paths,
+    people,
     secrets,
     sshd_check,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import (
+    Plan,
+    covered_services,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Declared
+
+_ROOM = 64 * 1024
+"""Bytes that have to be free: the files of a change are small."""
 
 
 def check_plan(plan: Plan, host: Host, check_mode: bool, *, guarded: bool) -> None:
-    """Refuse a plan that this host cannot carry out; in check mode a missing package is a warning."""
+    """Refuse a plan that this host cannot carry out, with all reasons at once.
+
+    In check mode a PAM module that is not there yet is a warning.
+    """
     if not plan.changed:
         return
-    if guarded:
-        _check_guard(plan, host)
+    found: list[TwofactorError] = []
+    if guarded and plan.after.policy.state == "enabled":
+        found += _guard_reasons(plan, host)
+    checks: list[Callable[[], None]] = [lambda: _check_writable(plan), lambda: _check_pam(plan, check_mode)]
     if plan.touches_sshd:
-        _check_sshd(plan, host)
+        checks.append(lambda: _check_sshd(plan, host))
+    for check in checks:
+        try:
+            check()
+        except Refused as refused:
+            found += refused.reasons
+        except TwofactorError as error:
+            found.append(error)
+    if found:
+        raise Refused(found)
+
+
+def _check_pam(plan: Plan, check_mode: bool) -> None:
     if plan.after.policy.state == "enabled" and _has_pam_modules(plan, check_mode) and _writes_policy(plan):
         pam_check.check_policy(plan.after.policy)
 
@@ -41,38 +68,55 @@ def _writes_policy(plan: Plan) -> bool:
     return any(change.path == paths.PAM_POLICY for step in plan.steps for change in step.changes)
 
 
-def _check_guard(plan: Plan, host: Host) -> None:
-    enrolled = plan.secrets.enrolled_after(secrets.enrolled_users(host))
-    found = guard.reasons(plan.after, enrolled, _own_login())
-    if found:
-        raise Refused(found)
+def _check_writable(plan: Plan) -> None:
+    """Refuse a change of folders that cannot be written: it would stop halfway and be taken back."""
+    folders = {os.path.dirname(change.path) for step in plan.steps for change in step.changes}
+    for folder in sorted(folders | {paths.STATE_FOLDER}):
+        there = folder
+        while not os.path.isdir(there):
+            there = os.path.dirname(there)
+        if not os.access(there, os.W_OK):
+            raise TwofactorError(
+                "read_only",
+                f"{there} cannot be written: it is read-only, or this is not root.",
+                "Mount it writable, and run with become: true.",
+            )
+        free = os.statvfs(there)
+        if free.f_blocks and free.f_bavail * free.f_frsize < _ROOM:
+            raise TwofactorError(
+                "disk_full",
+                f"There is no room left on the file system of {there}.",
+                "Make room first; taking the second factor off works without any.",
+            )
 
 
-def _own_login() -> guard.OwnLogin | None:
-    """Return how Ansible came in; None when it did not come by SSH."""
-    address = audit.client()
-    if not address:
-        return None
-    account = audit.account_behind()
-    return guard.OwnLogin(account, _groups(account), address)
+def _guard_reasons(plan: Plan, host: Host) -> list[TwofactorError]:
+    was = secrets.enrolled_users(host)
+    will = plan.secrets.enrolled_after(was)
+    before = guard.Situation(plan.before, frozenset(was), _services(plan.before, host))
+    after = guard.Situation(plan.after, frozenset(will), _services(plan.after, host))
+    asking = (*after.services, *(("sshd",) if plan.after.ssh_asks() else ()))
+    facts = people.read_facts(host, asking, [name for name in was if name not in plan.secrets.fresh])
+    return guard.reasons(before, after, facts, plan.secrets.removed, tightens=_tightens(plan))
 
 
-def _groups(account: str) -> tuple[str, ...]:
-    import grp
-    import os
-    import pwd
+def _tightens(plan: Plan) -> bool:
+    """Tell whether more is asked for than before, or asked for again; tokens alone and SSH going off are not."""
+    if plan.before.policy != plan.after.policy:
+        return True
+    if plan.before.ssh_asks() and not plan.after.ssh_asks():
+        return False
+    asking = ("services", "ssh service", "sshd", "sshd bridge")
+    return plan.before.ssh != plan.after.ssh or any(step.name in asking for step in plan.steps)
 
-    try:
-        primary = pwd.getpwnam(account).pw_gid
-    except KeyError:
+
+def _services(declared: Declared, host: Host) -> tuple[str, ...]:
+    if declared.policy.state != "enabled":
         return ()
-    names = []
-    for gid in os.getgrouplist(account, primary):
-        try:
-            names.append(grp.getgrgid(gid).gr_name)
-        except KeyError:
-            continue  # a group that exists as a number only
-    return tuple(names)
+    try:
+        return tuple(covered_services(declared.policy, host))
+    except TwofactorError:
+        return ()  # one that was declared earlier has been removed since
 
 
 def _has_pam_modules(plan: Plan, check_mode: bool) -> bool:

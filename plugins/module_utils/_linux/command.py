@@ -11,7 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from typing import TYPE_CHECKING, Callable
+from typing import TYPE_CHECKING, Callable, TextIO
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import (
@@ -31,9 +31,9 @@ def main(arguments: list[str]) -> int:
         options.action(LinuxPlatform(), options)
         return 0
     except TwofactorError as error:
-        print(f"twofactor: {error}", file=sys.stderr)
+        _write(sys.stderr, f"twofactor: {error}")
     except OSError as error:
-        print(f"twofactor: {error} (are you root?)", file=sys.stderr)
+        _write(sys.stderr, f"twofactor: {error} (are you root?)")
     return 1
 
 
@@ -68,7 +68,7 @@ def _verb(verbs: _Verbs, name: str, action: _Action, text: str) -> argparse.Argu
 
 def _status(platform: LinuxPlatform, options: argparse.Namespace) -> None:
     del options
-    print(json.dumps(platform.info(), indent=2))
+    _write(sys.stdout, json.dumps(platform.info(), indent=2))
 
 
 def _disable(platform: LinuxPlatform, options: argparse.Namespace) -> None:
@@ -112,4 +112,8 @@ def _expire(platform: LinuxPlatform, options: argparse.Namespace) -> None:
 
 
 def _say(changed: bool, sentence: str) -> None:
-    print(sentence if changed else "Nothing to do.")
+    _write(sys.stdout, sentence if changed else "Nothing to do.")
+
+
+def _write(stream: TextIO, text: str) -> None:
+    stream.write(text + "\n")

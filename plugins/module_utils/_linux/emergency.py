@@ -61,6 +61,7 @@ def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
     if check_mode or not outcome.changed:
         return outcome
     failed: list[OSError] = []
+    _note_begun(reason, lasts)
     _take_ssh_off(ssh_service, dropin, main, failed)
     for path, text in services.items():
         _attempt(failed, _shrink, path, pam.without_include(text))
@@ -78,10 +79,35 @@ def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
                 f"{paths.POLICY} could not be rewritten ({error.strerror}); it still says enabled, so the "
                 "next run of the role switches the second factor on again."
             )
+    _attempt(failed, files.remove, paths.DISABLING)
     audit.log("disabled", why=reason, lasts=lasts, failed=len(failed) or "")
     if failed:
         raise Refused([_explained(error) for error in failed])
     return outcome
+
+
+def _note_begun(reason: str, lasts: str) -> None:
+    """Have a boot finish this when the machine goes down in the middle of it; without the note it works as well."""
+    with contextlib.suppress(OSError):
+        files.make_folder(paths.STATE_FOLDER, 0o700)
+        files.make_folder(paths.JOURNAL, 0o700)
+        files.replace(paths.DISABLING, json.dumps({"reason": reason, "lasts": lasts}) + "\n", 0o600)
+
+
+def finish() -> bool:
+    """Take the second factor off where a run was cut short that was doing so; tell whether there was one."""
+    text = _read(paths.DISABLING)
+    files.remove(paths.DISABLING + files.NEW)
+    if text is None:
+        return False
+    try:
+        note = json.loads(text)
+        reason, lasts = str(note["reason"]), str(note["lasts"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        reason, lasts = "", ""
+    disable(reason, False, lasts)
+    files.remove(paths.DISABLING)
+    return True
 
 
 class _End:
@@ -138,7 +164,10 @@ def _read(path: str) -> str | None:
 
 def _half_written() -> list[str]:
     """Return the files that a run was killed over before it could put them in place."""
-    folders = (paths.PAM_FOLDER, os.path.dirname(paths.SSHD_CONFIG), os.path.dirname(paths.SSHD_DROPIN))
+    folders = (
+        *(paths.PAM_FOLDER, os.path.dirname(paths.SSHD_CONFIG), os.path.dirname(paths.SSHD_DROPIN)),
+        os.path.dirname(paths.POLICY),
+    )
     there = [f"{folder}/{name}" for folder in folders for name in _names(folder)]
     return [path for path in there if path.endswith(files.NEW)]
 
@@ -164,7 +193,8 @@ def _take_ssh_off(service: str | None, dropin: str | None, main: str, failed: li
     """Put SSH back, by way of key-only logins while PAM stops standing in for the password."""
     if service is not None and dropin is not None and pam.skips_password(service):
         _attempt(failed, _shrink, paths.SSHD_DROPIN, sshd.KEY_ONLY)
-        _attempt(failed, _reload_sshd)
+        # An sshd that is starting over may die of a second SIGHUP, so this one is waited for.
+        _attempt(failed, _reload_sshd_and_wait)
     if service is not None:
         done = _attempt(failed, _shrink, paths.service_file("sshd"), pam.without_include(service))
         if not done and pam.skips_password(service):
@@ -173,6 +203,11 @@ def _take_ssh_off(service: str | None, dropin: str | None, main: str, failed: li
     if sshd.without_include(main) != main:
         _attempt(failed, _shrink, paths.SSHD_CONFIG, sshd.without_include(main))
     _attempt(failed, _reload_sshd)
+
+
+def _reload_sshd_and_wait() -> None:
+    with contextlib.suppress(TwofactorError, ProcessLookupError):
+        daemon.reload_sshd(patience=1.0)
 
 
 def _reload_sshd() -> None:
@@ -214,7 +249,7 @@ def _disabled(policy: str | None, reason: str) -> str | None:
         if data["policy"]["state"] == "disabled":
             return None
         data["policy"].update(state="disabled", reason=reason)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
     return json.dumps(data, indent=2, sort_keys=True) + "\n"
 

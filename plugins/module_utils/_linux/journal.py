@@ -23,6 +23,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     pam,
     paths,
     sshd,
+    token_lock,
     tokens,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
@@ -30,6 +31,8 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 Originals = dict[str, Optional[dict[str, Any]]]
 """Path to content (base64), mode and owner; None for a file that was not there."""
 
+_FAR = 1e12
+"""Seconds. No clock gets that far, and no number above is taken for a time."""
 _SERVICE = paths.service_file("sshd")
 _SSHD_FILES = (paths.SSHD_DROPIN, paths.SSHD_CONFIG)
 
@@ -103,16 +106,31 @@ def read(path: str) -> Journal | None:
         return None
     try:
         journal = Journal(**json.loads(text))
-        for original in journal.files.values():
-            if original is not None:
-                base64.b64decode(original["data"], validate=True)
+        _check(journal)
         return journal
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise TwofactorError(
             "journal_broken",
             f"{path} is damaged, so the change that it belongs to cannot be taken back.",
             "Use state: disabled, which needs no journal, and enable again.",
         ) from None
+
+
+def _check(journal: Journal) -> None:
+    """Raise TypeError, ValueError or KeyError for a journal that could not be put back whole."""
+    if type(journal.deadline) not in (int, float) or not abs(journal.deadline) < _FAR:
+        raise TypeError
+    if not all(
+        isinstance(word, str) for word in (journal.boot_id, journal.connection, journal.by, journal.reason)
+    ):
+        raise TypeError
+    for original in journal.files.values():
+        if original is None:
+            continue
+        base64.b64decode(original["data"], validate=True)
+        numbers = [original[name] for name in ("mode", "uid", "gid")]
+        if not all(isinstance(number, int) and 0 <= number < 1 << 32 for number in numbers):
+            raise TypeError
 
 
 def put_back(originals: Originals, reload_sshd: Callable[[], None]) -> None:
@@ -131,13 +149,14 @@ def put_back(originals: Originals, reload_sshd: Callable[[], None]) -> None:
     services = [path for path in services if path != paths.PAM_POLICY]
     order += files_of_sshd + services if first_sshd else services + files_of_sshd
     order += [path for path in reversed(list(waiting)) if path not in order]
-    for path in order:
-        try:
-            _put_back_file(path, originals[path])
-            if path in files_of_sshd and path == files_of_sshd[-1]:
-                reload_sshd()
-        except (OSError, TwofactorError) as error:
-            failed.append(error)
+    with token_lock.cleared_if_killed([path for path in order if _is_token_file(path)]):
+        for path in order:
+            try:
+                _put_back_file(path, originals[path])
+                if path in files_of_sshd and path == files_of_sshd[-1]:
+                    reload_sshd()
+            except (OSError, TwofactorError) as error:
+                failed.append(error)
     if failed:
         raise failed[0]
 
@@ -176,13 +195,27 @@ def _asks_now() -> bool:
     return pam.is_included(read_text(_SERVICE) or "")
 
 
+def _is_token_file(path: str) -> bool:
+    return path.startswith(paths.TOKENS + "/") and path.endswith(".oath")
+
+
 def _put_back_file(path: str, original: dict[str, Any] | None) -> None:
+    with contextlib.ExitStack() as held:
+        if _is_token_file(path):
+            with contextlib.suppress(OSError, TwofactorError):  # it is put back all the same
+                held.enter_context(token_lock.token_lock(path))
+        _put_back_content(path, original)
+
+
+def _put_back_content(path: str, original: dict[str, Any] | None) -> None:
     files.remove(path + files.NEW)
+    if _original(path) == original:
+        return  # it may be what could not be changed in the first place
     if original is None:
         files.remove(path)
         return
     text = _text(original)
-    if path.startswith(paths.TOKENS + "/"):
+    if _is_token_file(path):
         text = _with_newer_state(path, text)
     files.replace(path, text, original["mode"])
     os.chmod(path, original["mode"])

@@ -95,7 +95,13 @@ def is_covered_by(
 
 def skips_password(content: str) -> bool:
     """Tell whether the primary authentication has been set aside by this collection."""
-    return any(line.startswith(_SET_ASIDE) for line in content.split("\n"))
+    return any(_is_set_aside(line) for line in content.split("\n"))
+
+
+def _is_set_aside(line: str) -> bool:
+    """Tell whether a line has been set aside by this collection, which does that to no line of its own."""
+    rest = line[len(_SET_ASIDE) :]
+    return line.startswith(_SET_ASIDE) and not rest.startswith(_SET_ASIDE) and not _is_ours(rest)
 
 
 def _is_ours(line: str) -> bool:
@@ -108,7 +114,7 @@ def without_include(content: str) -> str:
     if content.endswith("\n" + INCLUDE_LINE.rstrip("\n")):
         content = content[: -len(INCLUDE_LINE)]
     kept = [line for line in split_lines(content) if not _is_ours(line)]
-    return "".join(line[len(_SET_ASIDE) :] if line.startswith(_SET_ASIDE) else line for line in kept)
+    return "".join(line[len(_SET_ASIDE) :] if _is_set_aside(line) else line for line in kept)
 
 
 def with_include(
@@ -184,12 +190,17 @@ def _refuse_continued(lines: list[str], service: str) -> None:
 
 
 def _refuse_jump_over(before: str, service: str, read: Callable[[str], str | None]) -> None:
-    """Refuse a line before ours that jumps past it, as ``success=1`` of a bare pam_unix does."""
+    """Refuse a line before ours that jumps past it, as ``success=1`` of a bare pam_unix does.
+
+    A jump that ends at ours is fine for a password that was right. Any other has left out what stands in between,
+    which may be the password.
+    """
     flat = _flat(before, read)
     for number, line in enumerate(flat):
-        jumps = [int(steps) for steps in re.findall(r"=\s*(\d+)", line.control)]
-        if number + max(jumps, default=0) >= len(flat):
-            raise _unsafe(service, f"can jump over the code at '{line.what}'")
+        for outcome, steps in re.findall(r"(\w+)\s*=\s*(\d+)", line.control):
+            was_right = line.is_primary and outcome in ("success", "new_authtok_reqd")
+            if number + int(steps) + (0 if was_right else 1) >= len(flat) and int(steps):
+                raise _unsafe(service, f"can jump over the code, or over the password, at '{line.what}'")
 
 
 def _flat(content: str, read: Callable[[str], str | None]) -> list[AuthLine]:
@@ -255,17 +266,21 @@ def code_lines(policy: Policy, tokens: str = paths.TOKENS, failures: str = paths
     oath = f"pam_oath.so usersfile={tokens}/${{USER}}.oath window={policy.window} digits={policy.digits}"
     if policy.max_failures == 0:
         return [f"auth required {oath}"]
-    limit = (
-        f"deny={policy.max_failures} unlock_time={policy.unlock_after} "
-        f"fail_interval={max(900, policy.unlock_after)} even_deny_root "
-        f"root_unlock_time={policy.unlock_after} dir={failures}"
-    )
+    limit = failure_limit(policy.max_failures, policy.unlock_after, failures)
     return [
         f"auth requisite pam_faillock.so preauth silent {limit}",
         f"auth [success=1 default=bad] {oath}",
         f"auth [default=die] pam_faillock.so authfail {limit}",
         f"auth required pam_faillock.so authsucc {limit}",
     ]
+
+
+def failure_limit(max_failures: int, unlock_after: int, failures: str = paths.FAILURES) -> str:
+    """Return the arguments by which pam_faillock counts wrong codes, always the same for the same user."""
+    return (
+        f"deny={max_failures} unlock_time={unlock_after} fail_interval={max(900, unlock_after)} even_deny_root "
+        f"root_unlock_time={unlock_after} dir={failures}"
+    )
 
 
 def render_exempt_networks(networks: tuple[str, ...]) -> str:

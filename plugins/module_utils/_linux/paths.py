@@ -21,6 +21,7 @@ JOURNAL = "/var/lib/twofactor/journal"
 ORIGINALS = "/var/lib/twofactor/journal/originals.json"
 PENDING = "/var/lib/twofactor/journal/pending.json"
 REVERTED = "/var/lib/twofactor/journal/reverted.json"
+DISABLING = "/var/lib/twofactor/journal/disabling.json"
 BYPASS = "/var/lib/twofactor/bypass.json"
 
 COMMAND = "/usr/local/sbin/twofactor"

@@ -114,7 +114,10 @@ def _refuse_same_connection(entry: Journal) -> None:
 def _refuse_reverted() -> None:
     text = read_text(paths.REVERTED)
     if text is not None:
-        why = json.loads(text).get("why", "")
+        try:
+            why = str(json.loads(text)["why"])
+        except (ValueError, KeyError, TypeError, RecursionError):
+            why = "why is not known any more"
         raise TwofactorError(
             "change_reverted",
             f"The host has taken the change back: {why}.",

@@ -309,7 +309,9 @@ def _service_changes(policy: Policy, view: View) -> tuple[list[FileChange], list
         text = view.read(paths.service_file(name))
         if text is None or name in ("sshd", "twofactor"):
             continue
-        if name in covered and not pam.is_covered_by(text, name, covered, _pam_reader(view)):
+        if name in covered and not pam.is_covered_by(
+            pam.without_include(text), name, covered, _pam_reader(view)
+        ):
             wanted = pam.with_include(text, name, _pam_reader(view))
             if wanted != text:
                 coming.append(FileChange(paths.service_file(name), wanted))

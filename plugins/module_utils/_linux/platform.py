@@ -12,6 +12,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
+    Refused,
+    TwofactorError,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     Change,
     NtpChange,
@@ -42,6 +46,8 @@ class LinuxPlatform:
             return self._disable(change, check_mode)
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             daemon,
+            files,
+            paths,
             transaction,
         )
 
@@ -49,14 +55,19 @@ class LinuxPlatform:
             outcome = self._planned(change, check_mode)[1]
             outcome.result.pop("secrets", None)  # the real run makes others
             return outcome
-        with transaction.one_at_a_time():
-            recovered = transaction.recover(daemon.reload_sshd)
-            plan, outcome = self._planned(change, check_mode)
-            if recovered:
-                outcome.warnings.append("A change that had been cut short was taken back first.")
-            if plan.changed:
-                self._commit(change, plan, outcome)
-            return outcome
+        try:
+            with transaction.one_at_a_time():
+                files.remove(paths.DISABLING)  # a run cut short that took it off: this one is newer
+                recovered = transaction.recover(daemon.reload_sshd)
+                plan, outcome = self._planned(change, check_mode)
+                if recovered:
+                    outcome.warnings.append("A change that had been cut short was taken back first.")
+                if plan.changed:
+                    self._commit(change, plan, outcome)
+                return outcome
+        except (TwofactorError, OSError) as error:
+            self._log_refusal(change, error)
+            raise
 
     def _commit(self, change: Change, plan: Plan, outcome: Outcome) -> None:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
@@ -91,7 +102,9 @@ class LinuxPlatform:
             with transaction.one_at_a_time(_EMERGENCY_PATIENCE, insist=False):
                 outcome = emergency.disable(reason, check_mode, change.lasts)
         options.pop("state")
-        rest = replace(change, policy=options or None, lasts="", confirm_within=0.0)
+        # What SSH is to ask for is kept for the day when the whole is on again; now it cannot be switched on.
+        ssh = {name: value for name, value in (change.ssh or {}).items() if name != "state"}
+        rest = replace(change, policy=options or None, ssh=ssh or None, lasts="", confirm_within=0.0)
         if not (rest.policy or rest.ssh or rest.secrets):
             return outcome
         if check_mode:  # nothing has been taken off, so the planner is told
@@ -121,11 +134,13 @@ class LinuxPlatform:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             audit,
             daemon,
+            emergency,
             pending,
             transaction,
         )
 
         with transaction.one_at_a_time():
+            emergency.finish()
             if transaction.recover(daemon.reload_sshd):
                 audit.log("reverted", why="the machine went down in the middle of the change")
             pending.revert_if(pending.always, "the machine went down before it was confirmed")
@@ -171,8 +186,22 @@ class LinuxPlatform:
         host: Host = Host()
         pending.refuse_second()
         plan = planning.make_plan(change, host)
-        checks.check_plan(plan, host, check_mode, guarded=change.guard)
+        # Letting somebody off shuts nobody out; it has to work on a bad night too.
+        checks.check_plan(plan, host, check_mode, guarded=change.guard and change.bypass is None)
         return plan, _outcome(plan, host)
+
+    def _log_refusal(self, change: Change, error: TwofactorError | OSError) -> None:
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
+
+        options = {**(change.ssh or {}), **(change.policy or {})}
+        reasons = error.reasons if isinstance(error, Refused) else [error]
+        codes = dict.fromkeys(getattr(reason, "code", "os_error") for reason in reasons)
+        audit.log(
+            "refused",
+            codes=",".join(codes),
+            why=options.get("reason", "") or (change.bypass.reason if change.bypass else ""),
+            guard="" if change.guard else "off",
+        )
 
     def _log(self, change: Change, plan: Plan) -> None:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
@@ -195,6 +224,12 @@ class LinuxPlatform:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import packages
 
         return packages.missing(*wanted)
+
+    def verify(self, user: str, code: str, check_mode: bool) -> Outcome:
+        """Say whether ``code`` is right for ``user`` now, and remember that it was; the code is not spent."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import verify
+
+        return verify.verify(user, code, check_mode)
 
     def info(self) -> dict[str, object]:
         """Return what is effective on this host now; never a secret."""

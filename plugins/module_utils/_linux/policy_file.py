@@ -12,9 +12,12 @@ import json
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._args import BOUNDS
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths, sshd
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    DIGITS,
+    INTERVALS,
     Declared,
     Exempt,
     Policy,
@@ -22,6 +25,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 )
 
 _T = TypeVar("_T")
+_NUMBERS = ("window", "max_failures", "unlock_after")
 
 
 def parse(text: str | None) -> Declared:
@@ -36,8 +40,10 @@ def parse(text: str | None) -> Declared:
         data = json.loads(text)
         policy, ssh = data["policy"], data["ssh"]
         policy = {**policy, "exempt": _typed(Exempt, policy.get("exempt", {}))}
-        return Declared(_typed(Policy, policy), _typed(SshPolicy, ssh))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        declared = Declared(_typed(Policy, policy), _typed(SshPolicy, ssh))
+        _check(declared)
+        return declared
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise TwofactorError(
             "policy_file_broken",
             f"{paths.POLICY} is damaged, so what was declared for this host is not known.",
@@ -52,11 +58,27 @@ def _typed(kind: type[_T], data: dict[str, Any]) -> _T:
     for name, value in values.items():
         default = defaults[name]
         may_be_none = default is None and value is None
-        if not may_be_none and type(value) is not (tuple if default is None else type(default)):
+        # Not isinstance: true would pass for a number.
+        if not may_be_none and value.__class__ != (tuple if default is None else default.__class__):
             raise TypeError(name)
         if isinstance(value, tuple) and not all(isinstance(word, str) for word in value):
             raise TypeError(name)
     return kind(**values)
+
+
+def _check(declared: Declared) -> None:
+    """Raise ValueError for values that nobody could have declared."""
+    policy, ssh = declared.policy, declared.ssh
+    good = (
+        {policy.state, ssh.state} <= {"enabled", "disabled"}
+        and policy.digits in DIGITS
+        and policy.interval in INTERVALS
+        and policy.unenrolled in ("deny", "allow")
+        and ssh.root_login in (*sshd.ROOT_LOGIN, "unmanaged")
+        and all(BOUNDS[name][0] <= getattr(policy, name) <= BOUNDS[name][1] for name in _NUMBERS)
+    )
+    if not good:
+        raise ValueError
 
 
 def render(declared: Declared) -> str:

@@ -16,6 +16,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     bypass,
     daemon,
+    guard,
     journal,
     packages,
     pam,
@@ -37,9 +38,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Declared
 
-CLOCK_TOLERANCE = 10.0
-"""Seconds. A clock that is off by more makes codes fail that are right."""
-
 BYPASS_GRACE = 90.0
 """Seconds after its end in which a bypass may still be there: its timer, and a second try."""
 
@@ -57,14 +55,14 @@ def report() -> _Data:
     services = _services(host, declared, enforced, problems)
     ssh = _ssh(host, declared, enforced, users, problems)
     asks = enforced and (ssh["state"] == "enabled" or any(s["asks_code"] for s in services))
-    _judge(host, declared, enforced, users, clock, problems)
+    _judge(host, declared, enforced, asks, users, clock, problems)
     bypasses = _bypasses(host, problems)
     return {
         **_pending(problems),
         "bypass": bypasses,
         "platform": "linux",
         "version": _version(host),
-        "state": "enabled" if enforced and (asks or not services) else "disabled",
+        "state": "enabled" if asks else "disabled",
         "policy": policy_file.as_data(declared)["policy"],
         "services": services,
         "ssh": ssh,
@@ -94,6 +92,11 @@ def _version(host: Host) -> str:
 
 def _users(host: Host, problems: list[_Data]) -> list[_Data]:
     found = []
+    try:
+        entries = secrets.read_entries(host.read(paths.USERS))
+    except TwofactorError as error:
+        problems.append(_problem(error.code, error.message, error.remedy))
+        entries = {}
     for name in secrets.enrolled_users(host):
         try:
             lines = tokens.parse(host.read(paths.token_file(name)) or "", name)
@@ -109,9 +112,20 @@ def _users(host: Host, problems: list[_Data]) -> list[_Data]:
                 "digits": devices[0].digits if devices else None,
                 "interval": devices[0].interval if devices else None,
                 "last_used": max((line.last_used for line in devices), default="").rstrip("L") or None,
+                "verified": secrets.is_verified(name, entries, host),
+                "recovery_left": _recovery_left(lines, entries.get(name, {})),
+                "previous": any(line.previous for line in lines),
             }
         )
     return found
+
+
+def _recovery_left(lines: list[tokens.TokenLine], entry: _Data) -> int | None:
+    """Return how many recovery codes are left, None for a user who has never had any from this collection."""
+    line = tokens.recovery(lines)
+    if line is None or "recovery_count" not in entry:
+        return None
+    return max(0, int(entry["recovery_count"]) - line.used)
 
 
 def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Data]) -> list[_Data]:
@@ -148,7 +162,7 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
     ordinary = [login for login in logins if not login.is_exempt] or logins
     visitor = next((login for login in ordinary if login.user != "root"), ordinary[0])
     try:
-        settings = sshd_check.effective(paths.SSHD_CONFIG, visitor)
+        settings = sshd_check.effective(sshd_check.other_config() or paths.SSHD_CONFIG, visitor)
     except TwofactorError as error:
         problems.append(_problem(error.code, error.message, error.remedy))
         settings = {}
@@ -180,6 +194,7 @@ def _judge(  # noqa: PLR0913 - everything that has been read, side by side
     host: Host,
     declared: Declared,
     enforced: bool,
+    asks: bool,
     users: list[_Data],
     clock: clocks.Clock,
     problems: list[_Data],
@@ -193,12 +208,20 @@ def _judge(  # noqa: PLR0913 - everything that has been read, side by side
                 "Run the role fleetauth.twofactor.ntp, and check that its servers can be reached.",
             )
         )
-    elif clock.offset is not None and abs(clock.offset) > CLOCK_TOLERANCE:
+    elif clock.offset is not None and abs(clock.offset) > guard.CLOCK_TOLERANCE:
         problems.append(
             _problem(
                 "clock_off",
                 f"The clock is off by {clock.offset:.1f} s.",
                 "Wait for chrony to correct it, or step it with 'chronyc makestep'.",
+            )
+        )
+    if enforced and not asks:
+        problems.append(
+            _problem(
+                "nothing_asks",
+                "The second factor is on, but neither SSH nor any other service asks for a code.",
+                "Switch it on for SSH with fleetauth.twofactor.twofactor_ssh, or name services.",
             )
         )
     if enforced and not any(user["enrolled"] for user in users):

@@ -8,9 +8,10 @@ Pure code but for the system's random source. Private to this collection: may ch
 
 from __future__ import annotations
 
+import copy
 import json
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils import _otp
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
@@ -19,6 +20,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths, tokens
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    RECOVERY_COUNT,
     Policy,
     SecretsChange,
     UserSecret,
@@ -26,6 +28,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 )
 
 _SUFFIX = ".oath"
+Entries = dict[str, dict[str, Any]]
+"""What is remembered of users beside their tokens: ``renewal`` is the word of the last one, ``verified`` the time
+at which a right code was shown to twofactor_verify, ``recovery_count`` how many recovery codes there are."""
 
 
 class _View(Protocol):
@@ -41,8 +46,8 @@ class SecretsPlan:
     """What becomes of the token files.
 
     ``files`` maps a path to its new text, None for gone. ``added``, ``renewed`` and ``removed`` are user
-    names; ``fresh`` are the users whose devices all get a new seed; ``made`` holds the base32 seeds that
-    this host made, by user.
+    names; ``fresh`` are the users whose devices all get a new seed, ``refilled`` those who get new recovery codes;
+    ``made`` holds the base32 seeds that this host made, by user.
     """
 
     files: dict[str, str | None] = field(default_factory=dict)
@@ -50,6 +55,7 @@ class SecretsPlan:
     renewed: list[str] = field(default_factory=list)
     removed: list[str] = field(default_factory=list)
     fresh: list[str] = field(default_factory=list)
+    refilled: list[str] = field(default_factory=list)
     made: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
@@ -85,22 +91,22 @@ def plan_secrets(change: SecretsChange | None, policy: Policy, view: _View) -> S
     if change is None:
         return plan
     _refuse_bad_names(change, view)
-    words = _renewal_words(view.read(paths.USERS))
-    wanted_words = dict(words)
+    entries = read_entries(view.read(paths.USERS))
+    wanted = copy.deepcopy(entries)
     reasons: list[TwofactorError] = []
     for user in change.users:
         try:
-            _plan_user(user, change, policy, view, plan, wanted_words)
+            _plan_user(user, change, policy, view, plan, wanted)
         except TwofactorError as error:
             reasons.append(error)
     if change.exclusive and change.state != "absent":
         named = {user.name for user in change.users}
         for name in sorted(set(enrolled_users(view)) - named):
-            _remove(name, plan, wanted_words)
+            _remove(name, plan, wanted)
     if reasons:
         raise Refused(reasons)
-    if wanted_words != words:
-        plan.files[paths.USERS] = _render_words(wanted_words)
+    if wanted != entries:
+        plan.files[paths.USERS] = render_entries(wanted)
     return plan
 
 
@@ -118,15 +124,7 @@ def _refuse_bad_names(change: SecretsChange, view: _View) -> None:
                 TwofactorError("user_twice", f"User '{user.name}' is named twice.", "Name each user once.")
             )
         seen.add(user.name)
-        if user.seed is not None and user.seed == user.backup_seed:
-            reasons.append(
-                TwofactorError(
-                    "same_secret_twice",
-                    f"'secret' and 'backup_secret' of user '{user.name}' are the same, so that each code would "
-                    "be accepted twice.",
-                    "Give the second device a secret of its own.",
-                )
-            )
+        reasons += _same_secrets(user)
         if change.state != "absent" and not view.has_user(user.name):
             reasons.append(
                 TwofactorError(
@@ -139,29 +137,59 @@ def _refuse_bad_names(change: SecretsChange, view: _View) -> None:
         raise Refused(reasons)
 
 
+def _same_secrets(user: UserSecret) -> list[TwofactorError]:
+    seeds = {
+        "secret": user.seed,
+        "backup_secret": user.backup_seed,
+        "recovery_secret": user.recovery_seed,
+        "previous_secret": user.previous_seed,
+    }
+    given = [(option, seed) for option, seed in seeds.items() if seed is not None]
+    return [
+        TwofactorError(
+            "same_secret_twice",
+            f"'{first}' and '{second}' of user '{user.name}' are the same, so that each code would "
+            "be accepted twice.",
+            "Give each of them a secret of its own.",
+        )
+        for number, (first, one) in enumerate(given)
+        for second, other in given[number + 1 :]
+        if one == other
+    ]
+
+
 def _plan_user(  # noqa: PLR0913 - one user of a call in its whole context
     user: UserSecret,
     change: SecretsChange,
     policy: Policy,
     view: _View,
     plan: SecretsPlan,
-    words: dict[str, str],
+    entries: Entries,
 ) -> None:
     path = paths.token_file(user.name)
     text = view.read(path)
     if change.state == "absent":
         if text is not None:
-            _remove(user.name, plan, words)
+            _remove(user.name, plan, entries)
         return
-    renewing = change.state == "renewed" and words.get(user.name) != change.renewal
+    entry = entries.get(user.name, {})
+    renewing = change.state == "renewed" and entry.get("renewal") != change.renewal
     # A broken file is only replaced whole: on a renewal nothing of it is needed.
     current = [] if renewing or text is None else tokens.parse(text, user.name)
     seeds = _wanted_seeds(user, change, text, current, plan, renewing=renewing)
     _refuse_same_seed(user, text, renewing=renewing)
     merged = tokens.merge(current, user.name, seeds, policy.interval, policy.digits)
+    merged = _with_recovery(merged, user, policy, entry)
+    merged = _with_previous(merged, user, policy, text)
     if renewing:
-        words[user.name] = change.renewal
+        entry["renewal"] = change.renewal
         plan.renewed.append(user.name)
+    if renewing or _primary(current) != _primary(merged):
+        entry.pop("verified", None)
+    if entry:
+        entries[user.name] = entry
+    if _recovery_seed(merged) not in (None, _recovery_seed(current)):
+        plan.refilled.append(user.name)
     new_text = tokens.render(merged)
     if new_text == text:
         return
@@ -171,6 +199,54 @@ def _plan_user(  # noqa: PLR0913 - one user of a call in its whole context
     kept = {line.seed for line in tokens.devices(current)}
     if not kept & {line.seed for line in tokens.devices(merged)}:
         plan.fresh.append(user.name)
+
+
+def _primary(lines: list[tokens.TokenLine]) -> bytes | None:
+    return next((line.seed for line in tokens.devices(lines)), None)
+
+
+def _recovery_seed(lines: list[tokens.TokenLine]) -> bytes | None:
+    line = tokens.recovery(lines)
+    return line.seed if line is not None else None
+
+
+def _with_recovery(
+    lines: list[tokens.TokenLine], user: UserSecret, policy: Policy, entry: dict[str, Any]
+) -> list[tokens.TokenLine]:
+    """Return ``lines`` with the recovery codes wanted, and note in ``entry`` how many there are."""
+    if user.recovery_seed is None and tokens.recovery(lines) is None:
+        entry.pop("recovery_count", None)
+        return lines
+    if user.recovery_count is None and user.recovery_seed is None and "recovery_count" not in entry:
+        return lines  # not made by this collection
+    if user.recovery_seed is not None and policy.window == 0:
+        raise TwofactorError(
+            "recovery_needs_window",
+            f"User '{user.name}' cannot have recovery codes with window 0: pam_oath looks ahead from the last code "
+            "used, so it would never come to the second one.",
+            "Use a window of 1 or more, or leave 'recovery_secret' out.",
+        )
+    count = user.recovery_count or int(entry.get("recovery_count", RECOVERY_COUNT))
+    entry["recovery_count"] = count
+    return tokens.with_recovery(lines, user.name, user.recovery_seed, count, policy.digits)
+
+
+def _with_previous(
+    lines: list[tokens.TokenLine], user: UserSecret, policy: Policy, text: str | None
+) -> list[tokens.TokenLine]:
+    try:
+        before = tokens.parse(text or "", user.name)
+    except TwofactorError:
+        before = []  # broken, and about to be replaced whole
+    merged = tokens.with_previous(lines, before, user.previous_seed)
+    if any(line.previous and line.digits != policy.digits for line in merged):
+        raise TwofactorError(
+            "previous_other_digits",
+            f"The previous secret of user '{user.name}' cannot go on being accepted: a host takes codes of one "
+            f"length only, and that becomes {policy.digits}.",
+            "Leave 'previous_secret' out when digits change.",
+        )
+    return merged
 
 
 def _wanted_seeds(  # noqa: PLR0913
@@ -199,7 +275,11 @@ def _wanted_seeds(  # noqa: PLR0913
 
 def _refuse_same_seed(user: UserSecret, text: str | None, *, renewing: bool) -> None:
     present = (text or "").lower()
-    given = {"secret": user.seed, "backup_secret": user.backup_seed}
+    given = {
+        "secret": user.seed,
+        "backup_secret": user.backup_seed,
+        "recovery_secret": user.recovery_seed,
+    }
     for option, seed in given.items():
         if renewing and seed is not None and seed.hex() in present:
             raise TwofactorError(
@@ -209,17 +289,18 @@ def _refuse_same_seed(user: UserSecret, text: str | None, *, renewing: bool) -> 
             )
 
 
-def _remove(name: str, plan: SecretsPlan, words: dict[str, str]) -> None:
+def _remove(name: str, plan: SecretsPlan, entries: Entries) -> None:
     plan.files[paths.token_file(name)] = None
     plan.removed.append(name)
-    words.pop(name, None)
+    entries.pop(name, None)
 
 
-def _renewal_words(text: str | None) -> dict[str, str]:
+def read_entries(text: str | None) -> Entries:
+    """Return what users.json holds. Raises TwofactorError when it is damaged."""
     try:
         data = json.loads(text or "{}")
-        return {name: str(entry["renewal"]) for name, entry in data.items() if "renewal" in entry}
-    except (ValueError, AttributeError, TypeError):
+        return {name: _checked(entry) for name, entry in data.items()}
+    except (ValueError, AttributeError, TypeError, RecursionError):
         raise TwofactorError(
             "users_file_broken",
             f"{paths.USERS} is damaged, so it is not known who was renewed under which word.",
@@ -227,6 +308,29 @@ def _renewal_words(text: str | None) -> dict[str, str]:
         ) from None
 
 
-def _render_words(words: dict[str, str]) -> str:
-    data = {name: {"renewal": word} for name, word in sorted(words.items())}
-    return json.dumps(data, indent=1) + "\n"
+def _checked(entry: dict[str, Any]) -> dict[str, Any]:
+    if not isinstance(entry, dict) or not isinstance(entry.get("recovery_count", 1), int):
+        raise TypeError
+    return entry
+
+
+def render_entries(entries: Entries) -> str:
+    """Return the text of users.json."""
+    return json.dumps(dict(sorted(entries.items())), indent=1) + "\n"
+
+
+def verified_users(view: _View) -> list[str]:
+    """Return the users who have shown a right code of their present secret: to twofactor_verify, or at a login."""
+    entries = read_entries(view.read(paths.USERS))
+    return [name for name in enrolled_users(view) if is_verified(name, entries, view)]
+
+
+def is_verified(name: str, entries: Entries, view: _View) -> bool:
+    """Tell whether a user has shown a right code of the present secret."""
+    if entries.get(name, {}).get("verified"):
+        return True
+    try:
+        lines = tokens.parse(view.read(paths.token_file(name)) or "", name)
+    except TwofactorError:
+        return False
+    return any(line.last_used for line in tokens.devices(lines))

@@ -179,8 +179,9 @@ def parse_effective(text: str) -> dict[str, str]:
     effective: dict[str, str] = {}
     for line in text.splitlines():
         keyword, dummy, value = line.strip().partition(" ")
-        if keyword:
-            effective.setdefault(keyword.lower(), value.strip())
+        if keyword:  # a list such as AllowUsers is printed with a line for each of its words
+            before = effective.get(keyword.lower())
+            effective[keyword.lower()] = f"{before} {value.strip()}" if before else value.strip()
     return effective
 
 

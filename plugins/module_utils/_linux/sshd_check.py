@@ -80,14 +80,20 @@ def _members(groups: tuple[str, ...]) -> set[str]:
     return found
 
 
+def without_our_dropin(host: Host) -> dict[str, str]:
+    """Return what sshd would apply to root from anywhere if our drop-in were not there."""
+    main = sshd.without_include(host.read(paths.SSHD_CONFIG) or "")
+    with _staged(host, main, None) as path:
+        return effective(path, Visitor("root", SOMEWHERE, False))
+
+
 def takes_passwords(host: Host) -> bool:
     """Tell whether sshd without our drop-in surely lets everybody but root in with a password."""
     main = sshd.without_include(host.read(paths.SSHD_CONFIG) or "")
     if _tells_users_apart(main, host):
         return False
     try:
-        with _staged(host, main, None) as path:
-            settings = effective(path, Visitor("root", SOMEWHERE, False))
+        settings = without_our_dropin(host)
     except TwofactorError:
         return False
     by_pam = settings.get("usepam") == "yes" and settings.get("kbdinteractiveauthentication") == "yes"
@@ -108,6 +114,7 @@ def check_staged(
         _refuse_invalid(path)
         if ssh is None:
             return
+        _refuse_other_config()
         for name in _relevant(logins, main, host):
             _refuse_different(path, name, ssh)
 
@@ -131,6 +138,25 @@ def _staged(host: Host, main: str, dropin: str | None) -> Iterator[str]:
 def _write(path: str, text: str) -> None:
     with open(path, "w", encoding="utf-8", errors="surrogateescape", newline="") as stream:
         stream.write(text)
+
+
+def other_config() -> str | None:
+    """Return the configuration file that the running sshd reads in place of the usual one, if it does."""
+    pid = daemon.listener()
+    words = daemon.arguments(pid) if pid is not None else []
+    named = [word[2:] or value for word, value in zip(words, [*words[1:], ""]) if word.startswith("-f")]
+    there = named[-1] if named else paths.SSHD_CONFIG
+    return None if os.path.realpath(there) == os.path.realpath(paths.SSHD_CONFIG) else there
+
+
+def _refuse_other_config() -> None:
+    other = other_config()
+    if other is not None:
+        raise TwofactorError(
+            "sshd_other_config",
+            f"sshd was started with {other} as its configuration, so it would never read {paths.SSHD_DROPIN}.",
+            "Take -f off its command line (/etc/default/ssh, the service unit) and restart it.",
+        )
 
 
 def _sshd_command(config: str, *more: str) -> list[str]:

@@ -5,13 +5,15 @@
 
 Private to this collection: may change at any time. liboath creates ``FILE.lock`` exclusively and does not
 wait: while it is there, every login of that user is refused. So it is held for as short as possible, and
-one left behind by a crash is removed.
+one left behind by a crash is removed. A change that is killed leaves it too; its locks are known by their mode, so that
+a process that outlives the change removes them at once, and the next change (there is one at a time) otherwise.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
 import time
 from collections.abc import Iterator
 
@@ -20,6 +22,47 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 STALE_AFTER = 30.0
 """Seconds. A login holds the lock for milliseconds."""
 _PATIENCE = 3.0
+_OUR_MODE = 0o400
+"""liboath's own locks can be written to. The mode is there from the same instant as the file."""
+
+
+def is_ours(lock: str) -> bool:
+    """Tell whether a lock is a change's and not a login's."""
+    try:
+        return stat.S_IMODE(os.lstat(lock).st_mode) == _OUR_MODE
+    except OSError:
+        return False
+
+
+@contextlib.contextmanager
+def cleared_if_killed(paths: list[str]) -> Iterator[None]:
+    """Have the locks of these token files removed even if this process is killed while it holds one."""
+    if not paths:
+        yield
+        return
+    ours, theirs = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _clear_when_closed(ours, theirs, paths)
+    os.close(ours)
+    try:
+        yield
+    finally:
+        os.close(theirs)
+        os.waitpid(child, 0)
+
+
+def _clear_when_closed(ours: int, theirs: int, paths: list[str]) -> None:
+    """Wait for the other end of a pipe to go, as it does with its process, then remove the locks; never returns."""
+    try:
+        os.setsid()
+        os.close(theirs)
+        os.read(ours, 1)
+        for path in paths:
+            if is_ours(path + ".lock"):
+                os.unlink(path + ".lock")
+    finally:
+        os._exit(0)
 
 
 def is_stale(path: str) -> bool:
@@ -37,10 +80,10 @@ def token_lock(path: str) -> Iterator[None]:
     deadline = time.monotonic() + _PATIENCE
     while True:
         try:
-            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
+            os.close(os.open(lock, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _OUR_MODE))
             break
         except FileExistsError:
-            if is_stale(lock):
+            if is_stale(lock) or is_ours(lock):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(lock)
             elif time.monotonic() > deadline:

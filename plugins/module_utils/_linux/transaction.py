@@ -29,7 +29,10 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan im
     FileChange,
     Step,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.token_lock import token_lock
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.token_lock import (
+    cleared_if_killed,
+    token_lock,
+)
 
 _LOCK_PATIENCE = 20.0
 
@@ -62,6 +65,9 @@ def one_at_a_time(patience: float = _LOCK_PATIENCE, *, insist: bool = True) -> I
 
 def recover(reload_sshd: Callable[[], None]) -> bool:
     """Put back what a killed run left half-changed; tell whether there was anything."""
+    files.remove(
+        paths.ORIGINALS + files.NEW
+    )  # killed while the journal was written: nothing had been changed
     broken = journal.read(paths.ORIGINALS)
     if broken is None:
         return False
@@ -128,13 +134,14 @@ def _apply_tokens(changes: list[FileChange]) -> None:
             files.write_beside(change.path, change.text, 0o600, sync=one_by_one)
     if not one_by_one:
         os.sync()
-    for change in changes:
-        with token_lock(change.path):
-            if change.text is None:
-                files.remove(change.path)
-                continue
-            _keep_newer_state(change)
-            os.rename(change.path + files.NEW, change.path)
+    with cleared_if_killed([change.path for change in changes]):
+        for change in changes:
+            with token_lock(change.path):
+                if change.text is None:
+                    files.remove(change.path)
+                    continue
+                _keep_newer_state(change)
+                os.rename(change.path + files.NEW, change.path)
     files.sync_folder(paths.TOKENS)
 
 

@@ -66,13 +66,21 @@ FORMAT = 1
 PACKAGES = (
     *("systemd", "systemd-sysv", "systemd-timesyncd", "libpam-systemd", "dbus"),
     *("openssh-server", "openssh-client", "openssh-sftp-server", "sudo", "login", "passwd"),
-    *("libpam-runtime", "libpam-modules", "pamtester", "faketime"),
+    *("libpam-runtime", "libpam-modules", "pamtester", "faketime", "strace"),
     *("python3", "python3-apt", "ca-certificates"),
     *("iproute2", "iputils-ping", "less", "procps"),
 )
 
 # What the roles install, with everything it needs.
 SHELF = ("chrony", "libpam-oath", "oathtool", "cockpit-ws", "cockpit-system", "cockpit-bridge")
+
+# What the host has on which tests/lab/newest-core runs Ansible, and pip's settings there.
+CONTROLLER = ("git", "python3-venv")
+PIP_SETTINGS = """\
+[global]
+no-index = true
+find-links = /srv/wheels
+"""
 
 # Units that cost boot time or wake up at odd moments, and matter to no test. The consoles are
 # among them since nobody sits at one; network-online must not wait for a route that never comes.
@@ -133,13 +141,13 @@ apt-get -q update
 """
 
 
-def _debian(number: int, suite: str, penalties: bool) -> Image:
+def _debian(number: int, suite: str, penalties: bool, shelf: tuple[str, ...] = SHELF) -> Image:
     return Image(
         name=f"debian{number}",
         summary=f"Debian {number} as it comes, with sshd, sudo, Python and PAM",
         suite=suite,
         packages=PACKAGES,
-        shelf=SHELF,
+        shelf=shelf,
         files=DEBIAN_FILES,
         script=DEBIAN_SCRIPT,
         penalties=penalties,
@@ -196,13 +204,20 @@ IMAGES: dict[str, Image] = {
     image.name: image
     for image in (
         _debian(12, "bookworm", penalties=False),
-        _debian(13, "trixie", penalties=True),
+        _debian(13, "trixie", penalties=True, shelf=(*SHELF, *CONTROLLER)),
         Image(
             name="timeserver",
             summary="a Debian 12 host whose chronyd serves the time to the others",
             base="debian12",
             packages=("chrony",),
             files=(File("/etc/chrony/chrony.conf", TIME_SERVER_SETTINGS),),
+        ),
+        Image(
+            name="controller",
+            summary="a Debian 13 host on which Ansible can run",
+            base="debian13",
+            packages=CONTROLLER,
+            files=(File("/etc/pip.conf", PIP_SETTINGS),),
         ),
         Image(
             name="truenas",

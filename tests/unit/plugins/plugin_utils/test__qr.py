@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import re
 import sys
+from xml.etree import ElementTree
 
 import pytest
 from PIL import Image
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._otpauth import otpauth_uri
-from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._qr import TEXT_BORDER, qr_text
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._qr import (
+    BORDER,
+    TEXT_BORDER,
+    modules,
+    qr_png,
+    qr_svg,
+    qr_text,
+)
 
 # Only the environment with all development tools has a reader of QR codes.
 zxingcpp = pytest.importorskip("zxingcpp")
@@ -65,3 +76,28 @@ def test_missing_library_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 
     with pytest.raises(TwofactorError, match="pip install qrcode"):
         qr_text("x")
+
+
+def test_png_reads_back() -> None:
+    content = otpauth_uri(SECRET, "jürgen", "Söhne & Co. + 5 %")
+    picture = Image.open(io.BytesIO(base64.b64decode(qr_png(content))))
+
+    assert picture.mode == "1"
+    assert picture.width == picture.height
+    found = zxingcpp.read_barcode(picture.convert("L"))
+    assert found is not None
+    assert found.text == content
+
+
+def test_svg_draws_the_same_modules() -> None:
+    content = otpauth_uri(SECRET, "alice", "Example Fleet")
+    root = ElementTree.fromstring(qr_svg(content, 'of "alice" & <bob>'))
+    path = root[1].get("d") or ""
+    drawn = {
+        (int(x) + step - BORDER, int(y) - BORDER)
+        for x, y, length in re.findall(r"M(\d+) (\d+)h(\d+)v1h-\d+z", path)
+        for step in range(int(length))
+    }
+
+    assert drawn == {(x, y) for y, row in enumerate(modules(content)) for x, dark in enumerate(row) if dark}
+    assert root.get("aria-label") == 'of "alice" & <bob>'

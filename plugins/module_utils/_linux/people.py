@@ -1,0 +1,156 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the guard judges by, read from the host: accounts, keys, sshd, clock, tokens.
+
+Private to this collection: may change at any time.
+"""
+
+from __future__ import annotations
+
+import glob
+import grp
+import os
+import pwd
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    audit,
+    clock,
+    pam,
+    paths,
+    secrets,
+    sshd_check,
+    tokens,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard import (
+    Account,
+    Facts,
+    OwnLogin,
+    SshFacts,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
+    Host,
+    read_text,
+)
+
+_NO_SHELL = ("nologin", "false", "sync", "shutdown", "halt", "git-shell")
+_KEYS_ELSEWHERE = ("authorizedkeyscommand", "trustedusercakeys")
+OTHER_MODULES = ("pam_google_authenticator.so", "pam_duo.so", "pam_oath.so", "pam_otpw.so", "pam_yubico.so")
+
+
+def read_facts(host: Host, services: tuple[str, ...], users: list[str]) -> Facts:
+    """Return what the guard judges by; ``services`` are the PAM services that are to ask, SSH among them."""
+    settings = _sshd_settings(host)
+    state = clock.read_clock()
+    address = audit.client()
+    return Facts(
+        accounts=tuple(_accounts(settings)),
+        ssh=_ssh_facts(settings),
+        synchronised=state.synchronised,
+        clock_offset=state.offset,
+        own=OwnLogin(audit.account_behind(), address) if address else None,
+        verified=frozenset(_verified(host)),
+        broken_tokens=_broken_tokens(host, users),
+        other_modules=_other_modules(host, services),
+    )
+
+
+def _sshd_settings(host: Host) -> dict[str, str]:
+    try:
+        return sshd_check.without_our_dropin(host)
+    except TwofactorError:
+        return {}
+
+
+def _ssh_facts(settings: dict[str, str]) -> SshFacts:
+    by_pam = settings.get("usepam") == "yes" and settings.get("kbdinteractiveauthentication") == "yes"
+    return SshFacts(
+        passwords=by_pam or settings.get("passwordauthentication", "yes") == "yes",
+        root_login=settings.get("permitrootlogin", "without-password"),
+        allow_users=tuple(settings.get("allowusers", "").split()),
+        deny_users=tuple(settings.get("denyusers", "").split()),
+        allow_groups=tuple(settings.get("allowgroups", "").split()),
+        deny_groups=tuple(settings.get("denygroups", "").split()),
+    )
+
+
+def _accounts(settings: dict[str, str]) -> list[Account]:
+    """Return the accounts with a shell; those of a directory as far as it lists them (getpwent(3)).
+
+    Where sshd takes keys from elsewhere as well (a command, certificates), everybody may have one.
+    """
+    key_files = settings.get("authorizedkeysfile", ".ssh/authorized_keys")
+    elsewhere = any(settings.get(name, "none") != "none" for name in _KEYS_ELSEWHERE)
+    passwords = _passwords()
+    names = {group.gr_gid: group.gr_name for group in grp.getgrall()}
+    members: dict[str, set[str]] = {}
+    for group in grp.getgrall():
+        for member in group.gr_mem:
+            members.setdefault(member, set()).add(group.gr_name)
+    found = []
+    for user in pwd.getpwall():
+        if os.path.basename(user.pw_shell or "/bin/sh") in _NO_SHELL:
+            continue
+        groups = {*members.get(user.pw_name, set()), names.get(user.pw_gid, "")} - {""}
+        found.append(
+            Account(
+                user.pw_name,
+                tuple(sorted(groups)),
+                has_password=passwords.get(user.pw_name, False),
+                has_key=elsewhere or _has_key(user, key_files),
+            )
+        )
+    return found
+
+
+def _passwords() -> dict[str, bool]:
+    """Return who has a password that can be given (shadow(5)): a hash, neither locked nor empty."""
+    rows = (line.split(":") for line in (read_text("/etc/shadow") or "").split("\n"))
+    return {row[0]: len(row[1]) > 1 and row[1][0] not in "!*" for row in rows if len(row) > 1}
+
+
+def _has_key(user: pwd.struct_passwd, key_files: str) -> bool:
+    """Tell whether one of the files that AuthorizedKeysFile names holds a key."""
+    for pattern in key_files.split():
+        path = pattern.replace("%h", user.pw_dir).replace("%u", user.pw_name).replace("%%", "%")
+        if not path.startswith("/"):
+            path = os.path.join(user.pw_dir, path)
+        for name in glob.glob(path):
+            try:
+                text = read_text(name) or ""
+            except OSError:
+                continue
+            if any(line.strip() and not line.lstrip().startswith("#") for line in text.split("\n")):
+                return True
+    return False
+
+
+def _verified(host: Host) -> list[str]:
+    try:
+        return secrets.verified_users(host)
+    except TwofactorError:
+        return []  # users.json is damaged; that is said elsewhere
+
+
+def _broken_tokens(host: Host, users: list[str]) -> dict[str, str]:
+    """Return what is wrong with token files that pam_oath would not read."""
+    found = {}
+    for user in users:
+        try:
+            lines = tokens.parse(host.read(paths.token_file(user)) or "", user)
+            if lines and not tokens.devices(lines):
+                found[user] = f"The token file of user '{user}' holds no device."
+        except TwofactorError as error:
+            found[user] = error.message
+    return found
+
+
+def _other_modules(host: Host, services: tuple[str, ...]) -> dict[str, str]:
+    found = {}
+    for service in services:
+        for line in pam.auth_lines(pam.without_include(host.read(paths.service_file(service)) or "")):
+            module = line.what.rsplit("/", 1)[-1]
+            if module in OTHER_MODULES:
+                found[service] = module
+    return found

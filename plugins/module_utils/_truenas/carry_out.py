@@ -1,0 +1,98 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Carrying out a plan: its calls in order, and the new secrets that come of them.
+
+Private to this collection: may change at any time. A middleware cannot take several changes back as one, so
+everything is done such that a run that breaks off leaves a state that the next one finishes: a user whose secret
+is being made is noted down before, and gets another one if nobody has been shown the first.
+"""
+
+from __future__ import annotations
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
+    describe,
+    middleware,
+    notes,
+    oath,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.middleware import (
+    Call,
+    Middleware,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.plan import Plan
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.snapshot import Snapshot
+
+
+def carry_out(nas: Middleware, plan: Plan, snap: Snapshot, outcome: Outcome) -> None:
+    """Make the calls of ``plan`` and put new secrets, if asked for, into ``outcome``."""
+    uris: dict[str, str] = {}
+    # Noted before anything changes, so that a full disk is found out while it does no harm.
+    with notes.in_mind(plan.users.notes_meanwhile(snap.notes), snap.notes):
+        run_calls(nas, plan.calls, snap, uris)
+    if plan.users.return_secrets:
+        made = [_entry(nas, name, uris, snap) for name in plan.users.make]
+        if made:
+            outcome.result["secrets"] = made
+    _note_down(plan, snap, outcome)
+    outcome.warnings += unasked(plan, snap, oath.read())
+
+
+def run_calls(nas: Middleware, calls: list[Call], snap: Snapshot, uris: dict[str, str]) -> None:
+    """Make ``calls`` in order; what the middleware tells of new secrets goes into ``uris``."""
+    done: list[Call] = []
+    try:
+        for call in calls:
+            answer = nas.change(call)
+            done.append(call)
+            if call.user and snap.release.uri == "renewal":
+                uris[call.user] = _uri_of_renewal(answer, call)
+    except TwofactorError as error:
+        raise describe.cut_short(error, done) from None
+
+
+def _uri_of_renewal(answer: object, call: Call) -> str:
+    config = middleware.row(middleware.row(answer, call.method).get("twofactor_config"), call.method)
+    return middleware.text(config.get("provisioning_uri"), call.method)
+
+
+def _entry(nas: Middleware, name: str, uris: dict[str, str], snap: Snapshot) -> dict[str, str]:
+    if name in uris:
+        return describe.secret_entry(name, uris[name])
+    request = (
+        ("auth.twofactor.provisioning_uri",)
+        if snap.release.uri == "system"
+        else ("user.provisioning_uri", name)
+    )
+    return describe.secret_entry(name, middleware.text(nas.read(*request), request[0]))
+
+
+def _note_down(plan: Plan, snap: Snapshot, outcome: Outcome) -> None:
+    try:
+        notes.write(plan.users.notes_after(snap.notes))
+    except TwofactorError as error:
+        # By now the new secrets are the ones that count: better to hand them over than to fail.
+        outcome.warnings.append(f"{error} The next run does the same once more.")
+
+
+def unasked(plan: Plan, snap: Snapshot, tokens: dict[str, oath.Token]) -> list[str]:
+    """Return warnings about users with a secret whom PAM does not ask for a code, or asks for an impossible one."""
+    listed = plan.after.enabled and (snap.release.oath_file == "enabled" or plan.after.ssh)
+    if not listed:
+        return []
+    expected = plan.users.enrolled_after(snap.enrolled())
+    missing = [name for name in expected if name not in tokens]
+    broken = [name for name in expected if name in tokens and not tokens[name].usable]
+    found = []
+    if missing:
+        found.append(
+            f"{oath.PATH} does not list {', '.join(missing)}: PAM knows nothing of their secrets. "
+            "Renew one of them, which has TrueNAS write it anew."
+        )
+    if broken:
+        found.append(
+            f"PAM cannot read the interval of {', '.join(broken)}; only 30 and 60 work. Renew them with interval: 30."
+        )
+    return found

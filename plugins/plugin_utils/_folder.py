@@ -1,0 +1,88 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The folder of the sheets: which files a user has there, written so that nobody else can read them.
+
+Private to this collection: may change at any time. A tilde cannot be in a user's name, so that no file is taken for
+another user's.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import os
+from collections.abc import Callable
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import FLEET
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._qr import qr_png, qr_svg, qr_text
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._sheet import Sheet, page
+
+NAME = "twofactor_sheets"
+_RENDER: dict[str, Callable[[Sheet], bytes]] = {
+    "html": lambda sheet: page(sheet).encode(),
+    "svg": lambda sheet: qr_svg(sheet.uri).encode(),
+    "png": lambda sheet: base64.b64decode(qr_png(sheet.uri)),
+    "txt": lambda sheet: qr_text(sheet.uri).encode(),
+}
+FORMATS = tuple(_RENDER)
+
+
+def make(folder: str) -> None:
+    """Have the folder, for nobody but its owner."""
+    try:
+        os.makedirs(folder, mode=0o700, exist_ok=True)
+        os.chmod(folder, 0o700)
+    except OSError as error:
+        raise _unwritten(folder, error) from None
+
+
+def write(folder: str, host: str, sheet: Sheet, formats: tuple[str, ...]) -> None:
+    """Write a user's sheet in each of ``formats``, whole or not at all."""
+    for name in formats:
+        path = os.path.join(folder, f"{_stem(host, sheet.user, sheet.is_backup)}.{name}")
+        data = _RENDER[name](sheet)
+        try:
+            _replace(path, data)
+        except OSError as error:
+            raise _unwritten(path, error) from None
+
+
+def remove(folder: str, host: str, user: str) -> bool:
+    """Remove a user's sheets; tell whether there were any."""
+    found = False
+    for is_backup in (False, True):
+        for name in FORMATS:
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(os.path.join(folder, f"{_stem(host, user, is_backup)}.{name}"))
+                found = True
+    return found
+
+
+def _stem(host: str, user: str, is_backup: bool) -> str:
+    parts = [user, *([] if host == FLEET else [host]), *(["backup"] if is_backup else [])]
+    return "~".join(part.replace(os.sep, "_") for part in parts)
+
+
+def _replace(path: str, data: bytes) -> None:
+    new = path + ".new"
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(new)  # of a run that was killed
+    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        os.rename(new, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(new)
+        raise
+
+
+def _unwritten(path: str, error: OSError) -> TwofactorError:
+    return TwofactorError(
+        "sheet_not_written",
+        f"{path} could not be written: {error.strerror}.",
+        "The secrets are in the store. Mend that and run again: sheets that are missing are written then.",
+    )

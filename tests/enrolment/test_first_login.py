@@ -1,0 +1,193 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From an empty folder to a login with a code: enroll, site, SSH and the web console, all from the sheet alone."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser
+
+from tests.enrolment.browser import ARTIFACTS, Console, qr_in, screenshot
+from tests.enrolment.conftest import IMAGES
+from tests.enrolment.controller import ISSUER, Controller
+from tests.login.fleet import PASSWORD, Host
+
+PEOPLE = ["alice", "bob", "carol"]
+
+
+class Phone:
+    """An authenticator app that has scanned a picture of a sheet. It never shows the same code twice."""
+
+    def __init__(self, picture: Path) -> None:
+        token = pyotp.parse_uri(qr_in(picture))
+        assert isinstance(token, pyotp.TOTP)
+        self._token = token
+
+    def code(self, steps: int = 0) -> str:
+        """Return the present code, or one some steps away; never one about to go."""
+        left = self._token.interval - time.time() % self._token.interval
+        if left < 6:
+            time.sleep(left + 0.1)
+        return self._token.at(int(time.time()) + steps * self._token.interval)
+
+
+def _desk(folder: Path, facts: dict[str, dict[str, Any]]) -> Controller:
+    hosts = {name: facts[name] for name in IMAGES}
+    variables = {
+        "twofactor_people": PEOPLE,
+        "twofactor_issuer": ISSUER,
+        "twofactor_backup": True,
+        "twofactor_users": "{{ query('fleetauth.twofactor.secret', *twofactor_people) }}",
+        "twofactor_ssh_methods": ["key_and_code"],
+        "twofactor_services": ["cockpit", "sudo", "su", "login"],
+        "twofactor_exempt_users": ["ansible"],
+        "twofactor_guard": False,
+        "ntp_servers": ["clock"],
+    }
+    return Controller(folder, {"all": {"hosts": hosts, "vars": variables}})
+
+
+@pytest.fixture(scope="module")
+def enrolled(
+    machines: dict[str, Host], facts: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
+) -> Controller:
+    """Three users enrolled, and the hosts under the site playbook."""
+    desk = _desk(tmp_path_factory.mktemp("administrator"), facts)
+    first = desk.playbook("fleetauth.twofactor.enroll")
+    assert first.ok, first.out
+    site = desk.playbook("fleetauth.twofactor.site")
+    assert site.ok, site.out
+    for secret in desk.secrets():
+        assert secret not in first.out + site.out
+    return desk
+
+
+@pytest.fixture(scope="module")
+def phones(enrolled: Controller, browser: Browser) -> dict[str, Phone]:
+    """Phones that have scanned the sheets from a screen."""
+    found = {}
+    for sheet in sorted(enrolled.sheets.glob("*.html")):
+        picture = ARTIFACTS / f"enrolled-{sheet.stem}.png"
+        screenshot(browser, sheet, "phone", picture)
+        found[sheet.stem] = Phone(picture)
+    return found
+
+
+@pytest.fixture(params=sorted(IMAGES))
+def host(request: pytest.FixtureRequest, machines: dict[str, Host]) -> Host:
+    """One host after the other."""
+    machines[request.param].shell("rm -f /var/lib/twofactor/failures/*")
+    return machines[request.param]
+
+
+@pytest.fixture
+def console(browser: Browser, host: Host) -> Iterator[Console]:
+    """Open the login page of the host."""
+    opened = Console(browser, host.address)
+    yield opened
+    opened.close()
+
+
+def _again(browser: Browser, host: Host, console: Console) -> Console:
+    console.close()
+    return Console(browser, host.address)
+
+
+def test_a_second_run_changes_nothing(enrolled: Controller) -> None:
+    for name in ("enroll", "site"):
+        ran = enrolled.playbook(f"fleetauth.twofactor.{name}")
+        assert ran.ok, ran.out
+        recap = ran.out[ran.out.index("PLAY RECAP") :]
+        assert recap.count("changed=0") == len(IMAGES), recap
+
+
+def test_codes_off_the_sheet_open_ssh(host: Host, phones: dict[str, Phone]) -> None:
+    for user in PEOPLE:
+        code = phones[user].code()
+        assert not host.ssh(user, key=True), "the key alone"
+        assert host.ssh(user, key=True, code=code)
+        assert not host.ssh(user, key=True, code=code), "used"
+
+
+def test_the_backup_device_without_the_first(host: Host, phones: dict[str, Phone]) -> None:
+    assert host.ssh("bob", key=True, code=phones["bob~backup"].code())
+
+
+def test_recovery_codes_off_the_sheet(enrolled: Controller, host: Host, browser: Browser) -> None:
+    page = browser.new_page()
+    page.goto((enrolled.sheets / "carol.html").as_uri())
+    codes = [item.replace(" ", "") for item in page.locator(".codes li").all_inner_texts()]
+    page.close()
+    for code in codes[:2]:
+        assert host.ssh("carol", key=True, code=code)
+    for dummy in range(2):
+        assert enrolled.playbook("fleetauth.twofactor.site").ok
+    assert not any(host.ssh("carol", key=True, code=code) for code in codes[:2])
+    users = host.module("twofactor_info")["twofactor"]["users"]
+    assert {user["name"]: user["recovery_left"] for user in users} == {"alice": 10, "bob": 10, "carol": 8}
+
+
+def test_the_web_console_asks_for_a_code(
+    host: Host, console: Console, browser: Browser, phones: dict[str, Phone]
+) -> None:
+    assert not console.log_in("alice", PASSWORD, picture=f"cockpit-asks-{host.name}"), "the password alone"
+    assert console.asks
+    console = _again(browser, host, console)
+    code = phones["alice"].code(1)
+    wrong = str((int(code) + 1) % 10**6).zfill(6)
+    assert not console.log_in("alice", PASSWORD, wrong)
+    console = _again(browser, host, console)
+    assert console.log_in("alice", PASSWORD, code)
+    console.page.wait_for_timeout(1500)
+    console.page.screenshot(path=str(ARTIFACTS / f"cockpit-in-{host.name}.png"))
+    console = _again(browser, host, console)
+    assert not console.log_in("alice", PASSWORD, code), "used"
+    console.close()
+
+
+def test_sudo_su_and_login_ask(host: Host, phones: dict[str, Phone]) -> None:
+    host.shell("usermod -aG sudo alice; apt-get install -qq pamtester >/dev/null 2>&1 || true")
+    time.sleep(31)  # the codes until now are used
+    for service in ("sudo", "su", "login"):
+        host.shell("rm -f /var/lib/twofactor/failures/*")
+        answers = f"printf '%s\\n' '{PASSWORD}' {phones['alice'].code()}"
+        alone = f"printf '%s\\n' '{PASSWORD}' ''"
+        # Not as root, whom su lets through: setpriv keeps root's rights away from pam_rootok only by the user id.
+        ask = f"pamtester {service} alice authenticate"
+        if service != "su":
+            assert "successfully" not in host.shell(f"{alone} | {ask} 2>&1", check=False), service
+            assert "successfully" in host.shell(f"{answers} | {ask} 2>&1", check=False), service
+            time.sleep(31)
+    assert "substack\ttwofactor" in host.shell("cat /etc/pam.d/su")
+
+
+def test_verify_proves_a_code(enrolled: Controller, phones: dict[str, Phone]) -> None:
+    code = phones["bob"].code()
+    ran = enrolled.playbook("fleetauth.twofactor.verify", user="bob", code=code)
+    assert ran.ok, ran.out
+    said = ran.out[ran.out.index("TASK [Say where it was right]") :]
+    assert '"right": [\n            "web1",\n            "web2"' in said, said
+    late = enrolled.playbook("fleetauth.twofactor.verify", user="bob", code=phones["bob"].code(5))
+    assert not late.ok
+    said = late.out[late.out.index("TASK [Say where it was right]") :]
+    assert '"web1": 150' in said, said
+
+
+def test_after_disable_the_web_console_opens_without_a_code(
+    enrolled: Controller, host: Host, console: Console
+) -> None:
+    ran = enrolled.run(
+        enrolled.command(
+            "ansible-playbook", "fleetauth.twofactor.emergency_disable", "-e", "reason=test", vault=False
+        )
+    )
+    assert ran.ok, ran.out
+    assert console.log_in("alice", PASSWORD)
+    assert not console.asks

@@ -1,0 +1,116 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sheet as people meet it: on a screen, on a phone, on paper, read out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyotp
+import pytest
+from playwright.sync_api import Browser
+
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import Entry
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._folder import FORMATS, write
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._sheet import Sheet, page
+from tests.enrolment import browser as seen
+
+NAMES = [
+    ("alice", "Example Fleet"),
+    ("alice@example.com", "Söhne & Töchter + Co. 100 %"),
+    ("Jürgen Müßig", "A&B=C?#/;%41+%20"),
+    ("x" * 60, "y" * 60),
+    ("名前 🔑", "<b>\"Fleet\"</b> 'quoted'"),
+]
+SECRET, BACKUP, RECOVERY = (letter * 32 for letter in "ABC")
+
+
+def _sheet(account: str, issuer: str, is_backup: bool = False, digits: int = 6, interval: int = 30) -> Sheet:
+    entry = Entry(SECRET, digits, interval, BACKUP, RECOVERY, 10, issued="2026-11-24")
+    hosts = tuple(f"server{n:02}.example.com" for n in range(40))
+    return Sheet("alice", account, issuer, entry, hosts, is_backup)
+
+
+@pytest.mark.parametrize(("number", "names"), list(enumerate(NAMES)))
+def test_qr_is_read_back_from_every_rendering(
+    browser: Browser, tmp_path: Path, number: int, names: tuple[str, str]
+) -> None:
+    sheet = _sheet(*names)
+    html = tmp_path / "sheet.html"
+    html.write_text(page(sheet))
+    for size in seen.SIZES:
+        picture = seen.ARTIFACTS / f"sheet-{number}-{size}.png"
+        seen.screenshot(browser, html, size, picture)
+        assert seen.qr_in(picture) == sheet.uri
+    for paper in seen.PAPERS:
+        pages = seen.printed(browser, html, paper, seen.ARTIFACTS / f"sheet-{number}-{paper}")
+        assert len(pages) == 1, "one side"
+        assert seen.qr_in(pages[0]) == sheet.uri
+    parsed = pyotp.parse_uri(sheet.uri)
+    assert (parsed.secret, parsed.name, parsed.issuer) == (SECRET, *names)
+
+
+@pytest.mark.parametrize(("number", "names"), list(enumerate(NAMES)))
+def test_qr_alone_is_read_back_in_every_format(
+    browser: Browser, tmp_path: Path, number: int, names: tuple[str, str]
+) -> None:
+    sheet = _sheet(*names, digits=8, interval=60)
+    write(str(tmp_path), "", sheet, FORMATS)
+    assert seen.qr_in(tmp_path / "alice.png") == sheet.uri
+    terminal = tmp_path / "terminal.html"
+    text = (tmp_path / "alice.txt").read_text()
+    terminal.write_text(
+        "<!DOCTYPE html><meta charset=utf-8><body style='background:#000;color:#fff'><pre style=\"font:16px/"
+        f"1 'DejaVu Sans Mono';line-height:19px\">{text}</pre>"
+    )
+    alone = tmp_path / "svg.html"
+    alone.write_text("<!DOCTYPE html><img src=alice.svg style='width:200px'>")
+    for file in (alone, terminal):
+        picture = seen.ARTIFACTS / f"qr-{number}-{file.stem}.png"
+        seen.screenshot(browser, file, "desktop", picture)
+        assert seen.qr_in(picture) == sheet.uri
+    assert isinstance(parsed := pyotp.parse_uri(sheet.uri), pyotp.TOTP)
+    assert (parsed.digits, parsed.interval) == (8, 60)
+
+
+@pytest.mark.parametrize("is_backup", [False, True])
+def test_what_the_page_says(browser: Browser, tmp_path: Path, is_backup: bool) -> None:
+    sheet = _sheet("alice", "Example Fleet", is_backup)
+    html = tmp_path / "sheet.html"
+    html.write_text(page(sheet))
+    view = browser.new_page(viewport={"width": 360, "height": 740})
+    requests: list[str] = []
+    view.on("request", lambda request: requests.append(request.url))
+    view.goto(html.as_uri())
+    text = view.inner_text("body")
+    assert " ".join([sheet.secret[:4]] * 8) in " ".join(text.split())
+    assert "Example Fleet" in text
+    assert "6 digits, every 30 seconds" in text
+    assert "2026-11-24" in text
+    assert "server00.example.com" in text
+    assert "28 more hosts" in text
+    codes = [item.replace(" ", "") for item in view.locator(".codes li").all_inner_texts()]
+    assert codes == ([] if is_backup else [pyotp.HOTP(RECOVERY).at(n) for n in range(10)])
+    assert (BACKUP if is_backup else SECRET) in page(sheet).replace(" ", "")
+    assert (SECRET if is_backup else BACKUP)[:16] not in page(sheet).replace(" ", "")
+    assert len(requests) == 1, "it loads nothing"
+    assert view.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), "no scrolling sideways"
+    view.close()
+
+
+def test_a_screen_reader_finds_its_way(browser: Browser, tmp_path: Path) -> None:
+    html = tmp_path / "sheet.html"
+    html.write_text(page(_sheet("alice", "Example Fleet")))
+    view = browser.new_page()
+    view.goto(html.as_uri())
+    assert view.locator("html").get_attribute("lang") == "en"
+    assert view.get_by_role("heading", level=1).count() == 1
+    assert view.get_by_role("heading", level=2).all_inner_texts() == ["Three steps", "Recovery codes"]
+    assert view.get_by_role("img").get_attribute("aria-label") == "QR code for your authenticator app"
+    assert view.get_by_role("main").count() == 1
+    colours = view.evaluate(
+        "[...new Set([...document.querySelectorAll('main, main *:not(svg *)')].map(e => getComputedStyle(e).color))]"
+    )
+    assert colours == ["rgb(0, 0, 0)"]
+    view.close()

@@ -1,0 +1,147 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""sshd set against it: in its files, on its command line, stopped, or started by its socket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lockout.points import apply_at_the_console, carried_out, protects, refused, snapshot, wanted
+from tests.login.fleet import Host, Token
+
+pytestmark = pytest.mark.starting_point
+
+
+@pytest.fixture
+def started_differently(host: Host) -> Iterator[Host]:
+    """A host whose sshd may be stopped or started with options; afterwards as it was."""
+    yield host
+    host.shell(
+        "echo 'SSHD_OPTS=' > /etc/default/ssh; systemctl disable --now ssh.socket 2>/dev/null; "
+        "test -e /etc/ssh/ssh_host_ed25519_key || tar -C / -xpf /root/baseline/etc.tar; "
+        "systemctl enable ssh 2>/dev/null; systemctl restart ssh"
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        pytest.param(
+            "50-cloud-init.conf",
+            "KbdInteractiveAuthentication no\nPasswordAuthentication yes\n",
+            id="cloud-init",
+        ),
+        pytest.param(
+            "50-match.conf", "Match User alice\n  KbdInteractiveAuthentication no\n", id="later Match"
+        ),
+        pytest.param(
+            "50-key.conf", "Match User alice\n  AuthenticationMethods publickey\n", id="Match with a key"
+        ),
+        pytest.param("00-first.conf", "UsePAM no\nKbdInteractiveAuthentication no\n", id="sorts before ours"),
+        pytest.param("50-nopam.conf", "UsePAM no\n", id="UsePAM no"),
+        pytest.param("50-nokeys.conf", "Match Address *\n  PubkeyAuthentication no\n", id="no keys"),
+    ],
+)
+def test_other_settings_are_outranked(host: Host, path: str, text: str) -> None:
+    host.shell(f"cat > /etc/ssh/sshd_config.d/{path}", stdin=text)
+    if path != "50-nokeys.conf":  # Ansible itself has to come in once more
+        host.shell("systemctl reload ssh")
+    carried_out(host, Token())
+
+
+def test_keyboard_interactive_is_off_in_a_match_block_at_the_end(host: Host) -> None:
+    block = "\nMatch User alice\n    KbdInteractiveAuthentication no\n    PasswordAuthentication yes\n"
+    host.shell("cat >> /etc/ssh/sshd_config; systemctl reload ssh", stdin=block)
+    carried_out(host, Token(), "password_and_code")
+
+
+@pytest.mark.parametrize("place", ["no Include", "Include at the end"])
+def test_a_configuration_that_does_not_read_drop_ins_first(host: Host, place: str) -> None:
+    script = "sed -i '/^Include/d' /etc/ssh/sshd_config; sed -i '1i UsePAM no' /etc/ssh/sshd_config"
+    if place == "Include at the end":
+        script += "; echo 'Include /etc/ssh/sshd_config.d/*.conf' >> /etc/ssh/sshd_config"
+    host.shell(script + "; systemctl reload ssh")
+    carried_out(host, Token())
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        pytest.param("sshd_config.d/70-typo.conf", "NoSuchKeyword yes", id="a typo"),
+        pytest.param("sshd_config.d/70-value.conf", "PermitRootLogin perhaps", id="a bad value"),
+    ],
+)
+def test_a_broken_configuration_is_not_made_worse(host: Host, file: str, text: str) -> None:
+    host.shell(f"echo '{text}' > /etc/ssh/{file}")
+    result = refused(host, "sshd_config_invalid", **wanted(Token()))
+    assert file in result["msg"]
+
+
+def test_the_host_keys_have_gone(started_differently: Host) -> None:
+    host = started_differently
+    host.shell("rm /etc/ssh/ssh_host_*")
+    before = snapshot(host)
+    result = host.module("twofactor_host", **wanted(Token()), guard=True)
+    if not result["unreachable"]:  # the running sshd still has them
+        assert [reason["code"] for reason in result["reasons"]] == ["sshd_config_invalid"]
+    assert snapshot(host) == before
+
+
+def test_pam_is_off_on_the_command_line(started_differently: Host) -> None:
+    host = started_differently
+    host.shell("echo 'SSHD_OPTS=-oUsePAM=no' > /etc/default/ssh; systemctl restart ssh")
+    result = refused(host, "sshd_overridden", **wanted(Token()))
+    assert "usepam" in result["msg"]
+
+
+def test_a_method_on_the_command_line(started_differently: Host) -> None:
+    host = started_differently
+    host.shell("echo 'SSHD_OPTS=-oAuthenticationMethods=publickey' > /etc/default/ssh; systemctl restart ssh")
+    carried_out(host, Token())
+
+
+def test_sshd_reads_another_file(started_differently: Host) -> None:
+    host = started_differently
+    host.shell(
+        "grep -v ^Include /etc/ssh/sshd_config > /etc/ssh/own_config; "
+        "echo 'SSHD_OPTS=\"-f /etc/ssh/own_config\"' > /etc/default/ssh; systemctl restart ssh"
+    )
+    refused(host, "sshd_other_config", **wanted(Token()))
+    # Whoever goes ahead all the same by other means is not told that it protects.
+    host.shell("echo 'SSHD_OPTS=' > /etc/default/ssh; systemctl restart ssh")
+    host.apply(**wanted(Token()))
+    host.shell("echo 'SSHD_OPTS=\"-f /etc/ssh/own_config\"' > /etc/default/ssh; systemctl restart ssh")
+    report = host.module("twofactor_info")["twofactor"]
+    assert report["ssh"]["state"] == "disabled"
+    assert "ssh_not_asking" in [problem["code"] for problem in report["problems"]]
+
+
+def test_sshd_is_stopped(started_differently: Host) -> None:
+    host, token = started_differently, Token()
+    host.apply(policy={"state": "enabled", "services": [], "exempt_users": ["ansible"]})  # leaves the command
+    host.shell("systemctl stop ssh")
+    assert "Changed" in apply_at_the_console(host, wanted(token))
+    assert "Nothing to do" in apply_at_the_console(host, wanted(token))
+    host.shell("systemctl start ssh")
+    protects(host, token)
+
+
+def test_sshd_is_started_by_its_socket(started_differently: Host) -> None:
+    host = started_differently
+    host.shell("systemctl disable --now ssh 2>/dev/null; systemctl enable --now ssh.socket 2>/dev/null")
+    assert host.shell("systemctl is-active ssh.socket").strip() == "active"
+    assert host.shell("systemctl is-active ssh.service", check=False).strip() != "active"
+    carried_out(host, Token())
+
+
+def test_sshd_is_not_there(started_differently: Host) -> None:
+    host = started_differently
+    host.apply(policy={"state": "enabled", "services": [], "exempt_users": ["ansible"]})
+    host.shell("rm /etc/pam.d/sshd")
+    before = snapshot(host)
+    assert "OpenSSH server" in apply_at_the_console(host, wanted(Token()))
+    assert snapshot(host) == before
+    assert "sshd_missing" in host.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")

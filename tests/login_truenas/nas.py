@@ -1,0 +1,156 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A NAS of the lab: what an administrator does on it, and what only a test can do to it."""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import shlex
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.login.fleet import PASSWORD, ROOT, Host, Token
+
+RELEASES = ("22.02", "22.12", "23.10", "24.04", "24.10", "25.04", "25.10", "26.0")
+ONE_SECRET = ("22.02", "22.12")
+_PACKAGE = "ansible_collections/fleetauth/twofactor"
+_PROGRAM = """
+import json
+from ansible_collections.fleetauth.twofactor.plugins.module_utils import _args, _errors, _platform
+params = _args.complete_host_params(json.load(sys.stdin))
+try:
+    outcome = _platform.current_platform().apply(_args.host_change(params), False)
+    result = {**outcome.result, "changed": outcome.changed, "warnings": outcome.warnings, "failed": False}
+except _errors.TwofactorError as error:
+    reasons = error.reasons if isinstance(error, _errors.Refused) else [error]
+    told = [{"code": reason.code, "message": reason.message} for reason in reasons]
+    result = {"failed": True, "changed": False, "msg": str(error), "reasons": told}
+print(json.dumps(result))
+"""
+_STATE = "/var/lib/stand-in /run/stand-in-booted /var/log/middlewared-calls.jsonl"
+
+
+@dataclass(frozen=True)
+class Called:
+    """A call in the stand-in's log."""
+
+    method: str
+    changing: bool
+    private: bool
+    text: str
+
+
+class Nas(Host):
+    """One NAS; ``release`` is what its image is called after."""
+
+    def __init__(self, release: str, name: str, lab: str, inventory: Path, facts: dict[str, Any]) -> None:
+        super().__init__(name, lab, inventory, facts)
+        self.release = release
+
+    def module(self, module: str, *extra: str, user: str = "", **options: Any) -> dict[str, Any]:
+        """Run a module of the collection ad hoc and return its result, with the guard on as it is by default."""
+        if module in ("twofactor", "twofactor_host", "twofactor_ssh"):
+            options.setdefault("guard", True)
+        return super().module(module, *extra, user=user, **options)
+
+    def bring_code(self) -> None:
+        """Have the collection's code for hosts on the NAS, for ``direct``."""
+        stream = io.BytesIO()
+        with tarfile.open(fileobj=stream, mode="w:gz") as archive:
+            for path in sorted((ROOT / "plugins" / "module_utils").rglob("*.py")):
+                archive.add(path, f"{_PACKAGE}/{path.relative_to(ROOT)}")
+        text = base64.b64encode(stream.getvalue()).decode("ascii")
+        self.shell("mkdir -p /root/code && base64 -d | tar -C /root/code -xzf -", stdin=text)
+
+    def direct(self, **parts: Any) -> dict[str, Any]:
+        """Do what twofactor_host does, without Ansible around it, which takes most of the time."""
+        program = f"import sys; sys.path.insert(0, '/root/code'); {_PROGRAM}"
+        printed = self.shell(f"python3 -c {shlex.quote(program)}", stdin=json.dumps(parts))
+        result: dict[str, Any] = json.loads(printed)
+        return {**result, "printed": printed}
+
+    @property
+    def per_user(self) -> bool:
+        """Whether every user has a secret, or root alone."""
+        return self.release not in ONE_SECRET
+
+    @property
+    def people(self) -> list[str]:
+        """Who can have a secret here, of root and alice."""
+        return ["root", "alice"] if self.per_user else ["root"]
+
+    def midclt(self, method: str, *arguments: object, check: bool = True) -> str:
+        """Make a call by hand and return what is printed."""
+        words = " ".join(shlex.quote(json.dumps(argument)) for argument in arguments)
+        return self.shell(f"midclt call {method} {words} 2>&1", check=check).strip()
+
+    def stand_in(self, *words: str) -> str:
+        """Do what only a test can."""
+        return self.shell(f"stand-in {shlex.join(words)}").strip()
+
+    def secret(self, name: str) -> str:
+        """Return a user's seed, whatever the release tells."""
+        return self.stand_in("secret", name)
+
+    def calls(self) -> list[Called]:
+        """Return the calls since the log was last emptied."""
+        entries = [json.loads(line) for line in self.stand_in("calls").splitlines()]
+        return [Called(e["method"], e["changing"], e.get("private", False), json.dumps(e)) for e in entries]
+
+    def changes(self) -> list[str]:
+        """Return the methods that may have changed something since the log was last emptied."""
+        return [called.method for called in self.calls() if called.changing]
+
+    def add_user(self, name: str, *, ssh_password: bool = False) -> None:
+        """Have one more account, with the password of all."""
+        entry: dict[str, Any] = {
+            "username": name,
+            "full_name": name,
+            "password": PASSWORD,
+            "group_create": True,
+            "shell": "/usr/bin/bash",
+        }
+        if ssh_password and self.per_user:
+            entry["ssh_password_enabled"] = True
+        self.midclt("user.create", entry)
+
+    def settings(self) -> dict[str, Any]:
+        """Return what the middleware itself says."""
+        found: dict[str, Any] = json.loads(self.midclt("auth.twofactor.config"))
+        return found
+
+    def remember(self) -> None:
+        """Take the present state for the one that each test begins with."""
+        self.shell(
+            "systemctl stop middlewared; rm -rf /root/baseline; cp -a /var/lib/stand-in /root/baseline"
+        )
+        self.shell("systemctl start middlewared")
+
+    def clean(self) -> None:
+        """Go back to that state, by other means than those under test."""
+        self.shell(
+            "systemctl stop middlewared 'fleetauth-twofactor-*.timer'; "
+            f"rm -rf {_STATE} /data/fleetauth-twofactor* /etc/systemd/system/fleetauth-twofactor-*; "
+            "cp -a /root/baseline /var/lib/stand-in; systemctl daemon-reload; "
+            # A test before may have restarted the host, whose clock is then not right at once.
+            "systemctl start middlewared; systemctl restart ssh; chronyc waitsync 60 0.5 0 0.5 >/dev/null"
+        )
+
+    def protect(self, *extra: str, users: list[str] | None = None, **more: Any) -> dict[str, Any]:
+        """Enrol, switch on, and have SSH ask: the whole of it in one call."""
+        return self.apply(
+            *extra,
+            secrets={"users": [{"name": name} for name in users or self.people], "return_secrets": True},
+            policy={"state": "enabled", "window": 1, **more.pop("policy", {})},
+            ssh={"state": "enabled", "root_login": "allowed"},
+            **more,
+        )
+
+    def token(self, name: str = "root", digits: int = 6, interval: int = 30) -> Token:
+        """Return the device of a user who has just scanned the QR code."""
+        return Token(digits, interval, self.secret(name))

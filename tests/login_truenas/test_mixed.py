@@ -1,0 +1,142 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One inventory and one playbook for NASes of three releases and Debian hosts."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.login.conftest import _facts
+from tests.login.fleet import PASSWORD, ROOT, Host, Token
+from tests.login_truenas.conftest import LAB_NAME, lab
+from tests.login_truenas.nas import Nas
+
+NASES = {"nas2212": "22.12", "nas2410": "24.10", "nas260": "26.0"}
+DEBIANS = {"deb12": "debian12", "deb13": "debian13"}
+GROUPS = {
+    "debian": {"hosts": dict.fromkeys(DEBIANS)},
+    "truenas": {"hosts": dict.fromkeys(NASES)},
+    "fleet": {"children": {"debian": None, "truenas": None}},
+}
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """Five hosts, the folder of their inventory, and alice's secret on the Debian ones."""
+
+    folder: Path
+    nases: dict[str, Nas]
+    debians: dict[str, Host]
+    token: Token
+
+    def ansible(self, program: str, *words: str) -> str:
+        """Run one of Ansible's programs over the inventory."""
+        env = {
+            **os.environ,
+            "FLEETAUTH_LAB": LAB_NAME,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_PIPELINING": "1",
+        }
+        command = [str(ROOT / ".venv" / "bin" / program), "-i", str(self.folder), *words]
+        done = subprocess.run(
+            command, capture_output=True, text=True, env=env, cwd=ROOT, check=False, timeout=900
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def site(self) -> dict[str, int]:
+        """Run the site playbook; return how many changes each host had."""
+        printed = self.ansible("ansible-playbook", "fleetauth.twofactor.site", "-e", "twofactor_hosts=fleet")
+        found = re.findall(r"^(\S+)\s+: ok=\d+\s+changed=(\d+)", printed, re.MULTILINE)
+        return {name: int(changed) for name, changed in found}
+
+
+@pytest.fixture(scope="module")
+def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Boot the five and a time server, and write the inventory that an administrator would."""
+    folder = tmp_path_factory.mktemp("mixed")
+    try:
+        wanted = {**{name: f"truenas-{release}" for name, release in NASES.items()}, **DEBIANS}
+        lab("up", "clock=timeserver", *(f"{name}={image}" for name, image in wanted.items()))
+        lab("reset", *wanted)
+        text = lab("inventory")
+        (folder / "lab.yml").write_text(text)
+        (folder / "fleet.yml").write_text(yaml.safe_dump(GROUPS))
+        facts = {name: _facts(yaml.safe_load(text)["all"], name) or {} for name in [*wanted, "clock"]}
+        inventory = folder / "lab.yml"
+        found = Fleet(
+            folder,
+            {name: Nas(release, name, LAB_NAME, inventory, facts[name]) for name, release in NASES.items()},
+            {name: Host(name, LAB_NAME, inventory, facts[name]) for name in DEBIANS},
+            Token(),
+        )
+        _write_variables(found, str(facts["clock"]["ansible_host"]))
+        for host in found.debians.values():
+            host.shell("usermod -p '*' ansible")
+            host.users("alice")
+        yield found
+    finally:
+        if not os.environ.get("FLEETAUTH_KEEP"):
+            lab("down")
+
+
+def _write_variables(fleet: Fleet, clock: str) -> None:
+    variables = {
+        "all": {"ntp_servers": [clock], "twofactor_window": 1},
+        "debian": {
+            "twofactor_users": [{"name": "alice", "secret": fleet.token.secret}],
+            "twofactor_exempt_users": ["ansible", "root"],  # the lab has a key for both
+        },
+        "truenas": {"twofactor_users": [{"name": "root"}], "twofactor_ssh_root_login": "allowed"},
+    }
+    (fleet.folder / "group_vars").mkdir()
+    for group, values in variables.items():
+        (fleet.folder / "group_vars" / f"{group}.yml").write_text(yaml.safe_dump(values))
+
+
+def test_a_mixed_fleet(fleet: Fleet) -> None:
+    clock = yaml.safe_load((fleet.folder / "group_vars" / "all.yml").read_text())["ntp_servers"]
+    for nas in fleet.nases.values():
+        # A NAS makes its secrets itself and shows them once, so users are enrolled first.
+        nas.module("twofactor_ntp", servers=clock)
+        on = {} if nas.per_user else {"policy": {"state": "enabled"}}
+        result = nas.apply(secrets={"users": [{"name": "root"}], "return_secrets": True}, **on)
+        assert result["secrets"][0]["secret"] == nas.secret("root")
+    first = fleet.site()
+    assert sorted(first) == sorted([*NASES, *DEBIANS])
+    assert all(first.values()), first
+    for nas in fleet.nases.values():
+        assert nas.ssh("root", code=nas.token().code(), password=PASSWORD)
+        assert not nas.ssh("root", password=PASSWORD)
+    for host in fleet.debians.values():
+        assert host.ssh("alice", code=fleet.token.code(), key=True)
+        assert not host.ssh("alice", key=True)
+    for nas in fleet.nases.values():
+        nas.stand_in("forget")
+    second = fleet.site()
+    assert not any(second.values()), second
+    counts = {name: len(nas.calls()) for name, nas in fleet.nases.items()}
+    print(f"middleware calls of a converged NAS: {counts}")
+    assert all(count <= 9 for count in counts.values()), counts
+
+
+def test_the_emergency_command_takes_it_off_all_of_them(fleet: Fleet) -> None:
+    arguments = ("-m", "fleetauth.twofactor.twofactor", "-a", "state=disabled reason='phones lost'")
+    printed = fleet.ansible("ansible", "fleet", *arguments)
+    assert printed.count("CHANGED") == len(NASES) + len(DEBIANS)
+    for nas in fleet.nases.values():
+        assert not nas.settings()["enabled"]
+        assert "pam_oath" not in nas.shell("cat /etc/pam.d/sshd")
+    for host in fleet.debians.values():
+        assert host.ssh("alice", key=True)
+    assert fleet.ansible("ansible", "fleet", *arguments).count("SUCCESS") == len(NASES) + len(DEBIANS)

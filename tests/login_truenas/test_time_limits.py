@@ -1,0 +1,104 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Changes that wait to be confirmed, and a second factor that is off for a while."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from tests.login_truenas.conftest import lab
+from tests.login_truenas.nas import Nas
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {seconds} s"
+        time.sleep(0.3)
+
+
+def _nothing_is_left(nas: Nas) -> None:
+    left = nas.shell(
+        "ls /etc/systemd/system | grep fleetauth; ls /data | grep -v 'twofactor.json$'", check=False
+    )
+    assert left.split() in ([], ["fleetauth-twofactor-pending.reverted"])
+
+
+def test_unconfirmed_it_reverts_by_itself(nas: Nas) -> None:
+    before = nas.settings()
+    start = time.monotonic()
+    result = nas.protect(confirm_within=6)
+    assert result["pending"]["confirm_within"] == 6
+    assert nas.settings()["enabled"], "it is in effect at once"
+    info = nas.module("twofactor_info")["twofactor"]
+    assert info["pending"]["by"] == "root"
+    assert "change_pending" in [problem["code"] for problem in info["problems"]]
+    _wait_until(lambda: not nas.settings()["enabled"], 6 + 5 - (time.monotonic() - start))
+    _wait_until(lambda: "reverted" in nas.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat"), 10)
+    after = nas.settings()
+    assert {**after, "secret": None} == {**before, "secret": None}
+    late = nas.module("twofactor_change", state="confirmed")
+    assert late["reasons"][0]["code"] == "change_reverted"
+    _nothing_is_left(nas)
+    assert nas.protect()["changed"]
+
+
+def test_confirmed_it_stays(nas: Nas) -> None:
+    nas.protect(confirm_within=20)
+    assert nas.module("twofactor", window=2)["reasons"][0]["code"] == "change_pending"
+    assert nas.module("twofactor_change", "--check", state="confirmed")["changed"]
+    assert nas.module("twofactor_change", state="confirmed")["changed"]
+    assert not nas.module("twofactor_change", state="confirmed")["changed"]
+    time.sleep(21)
+    assert nas.settings()["enabled"]
+    assert "pending" not in nas.protect(confirm_within=20), "nothing changed, nothing waits"
+    _nothing_is_left(nas)
+
+
+def test_reverted_on_request(nas: Nas) -> None:
+    nas.protect()
+    nas.module("twofactor", window=3, confirm_within=60)
+    assert nas.module("twofactor_change", state="reverted")["changed"]
+    assert nas.settings()["window"] == 1
+    _nothing_is_left(nas)
+
+
+def test_the_emergency_does_not_wait(nas: Nas) -> None:
+    nas.protect()
+    nas.module("twofactor_ssh", state="disabled", confirm_within=60)
+    assert nas.module("twofactor", state="disabled")["changed"]
+    assert "pending" not in nas.module("twofactor_info")["twofactor"]
+    _nothing_is_left(nas)
+
+
+def test_off_for_a_while(nas: Nas) -> None:
+    nas.protect()
+    off = {"state": "disabled", "lasts": "20s", "reason": "restore"}
+    assert nas.module("twofactor", "--check", **off)["changed"]
+    assert nas.module("twofactor", **off)["changed"]
+    info = nas.module("twofactor_info")["twofactor"]
+    assert info["bypass"]["host"]["reason"] == "restore"
+    assert "bypass" in [problem["code"] for problem in info["problems"]]
+    assert not nas.module("twofactor", **off)["changed"]
+    _wait_until(lambda: bool(nas.settings()["enabled"]), 30)
+    assert nas.settings()["services"] == {"ssh": True}
+    _wait_until(
+        lambda: "bypass is over" in nas.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat"), 10
+    )
+    _nothing_is_left(nas)
+
+
+def test_a_restart_takes_a_waiting_change_back(nas: Nas) -> None:
+    nas.protect(confirm_within=600)
+    lab("restart", nas.name)
+    _wait_until(lambda: not nas.settings()["enabled"], 30)
+
+
+def test_a_bypass_outlives_a_restart(nas: Nas) -> None:
+    nas.protect()
+    nas.module("twofactor", state="disabled", lasts="25s", reason="restore")
+    lab("restart", nas.name)
+    assert not nas.settings()["enabled"]
+    _wait_until(lambda: bool(nas.settings()["enabled"]), 40)

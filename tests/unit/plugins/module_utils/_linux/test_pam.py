@@ -1,0 +1,376 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, assume, example, given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import pam, paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Exempt, Policy
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
+    COMMON_AUTH,
+    DEBIAN,
+    FakeHost,
+    Known,
+    Login,
+    every_having,
+    pam_lets_in,
+)
+
+OURS = pam.INCLUDE_LINE
+SSHD = DEBIAN["/etc/pam.d/sshd"]
+ON = Policy(state="enabled")
+
+
+def reader(**texts: str):  # type: ignore[no-untyped-def]
+    """Return a reader of PAM files with common-auth and ``texts``; an underscore stands for a hyphen."""
+    there = {"common-auth": COMMON_AUTH, **{name.replace("_", "-"): text for name, text in texts.items()}}
+    return there.get
+
+
+read = reader()
+
+# Lines as files have them: whole ones of every kind, and anything else.
+LINES = st.one_of(
+    st.sampled_from(
+        [
+            "@include common-auth",
+            "auth substack common-auth",
+            "AUTH include common-auth",
+            "-auth [success=1 default=ignore] pam_unix.so nullok",
+            "auth required pam_unix.so \\",
+            "auth optional pam_deny.so # sufficient",
+            "auth sideways pam_env.so",
+            "account required pam_unix.so",
+            "# comment \\",
+            "#twofactor",
+            "auth\tsubstack\ttwo\tfactor",
+            "",
+        ]
+    ),
+    st.text(st.characters(exclude_characters="\n"), max_size=20),
+).filter(lambda line: not pam._is_ours(line) and not line.startswith(pam._SET_ASIDE))
+FILES = st.builds(
+    lambda lines, newline, last: newline.join(lines) + last,
+    st.lists(LINES, max_size=8),
+    st.sampled_from(["\n", "\r\n"]),
+    st.sampled_from(["", "\n", "\r\n", "\n\n"]),
+)
+
+
+@given(FILES, st.booleans())
+@example("\x0c# a form feed, which ends no line\n@include common-auth\n", True)
+@example("# here is a \u2028 separator\n@include common-auth", False)
+@settings(max_examples=200)
+def test_without_include_gives_back_what_with_include_got(content: str, aside: bool) -> None:
+    assert pam.without_include(content) == content
+    try:
+        changed = pam.with_include(content, "sshd", read, instead_of_password=aside)
+    except TwofactorError:
+        assume(False)
+
+    assert pam.without_include(changed) == content
+    assert pam.with_include(changed, "sshd", read, instead_of_password=aside) == changed
+    assert pam.is_included(changed)
+    assert pam.skips_password(changed) is aside
+
+
+def test_key_and_password_take_turns() -> None:
+    asks_password = pam.with_include(SSHD, "sshd", read)
+    asks_none = pam.with_include(asks_password, "sshd", read, instead_of_password=True)
+
+    assert asks_none == pam.with_include(SSHD, "sshd", read, instead_of_password=True)
+    assert pam.with_include(asks_none, "sshd", read) == asks_password
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        ("@include common-auth\n", "@include common-auth\n" + OURS),
+        ("@include common-auth", "@include common-auth\n" + OURS.rstrip("\n")),
+        ("\x0c\n@include common-auth\nauth a b\n", "\x0c\n@include common-auth\n" + OURS + "auth a b\n"),
+        (
+            "auth required pam_unix.so\nauth required pam_sss.so\n",
+            "auth required pam_unix.so\nauth required pam_sss.so\n" + OURS,
+        ),
+        (
+            "auth\trequired\t/lib/security/pam_unix.so\naccount include common-auth\n",
+            "auth\trequired\t/lib/security/pam_unix.so\n" + OURS + "account include common-auth\n",
+        ),
+    ],
+)  # fmt: skip
+def test_line_stands_right_after_the_last_password_check(content: str, expected: str) -> None:
+    assert pam.with_include(content, "svc", read) == expected
+
+
+def test_key_instead_of_password_sets_the_password_check_aside() -> None:
+    changed = pam.with_include(SSHD, "sshd", read, instead_of_password=True)
+
+    assert changed == SSHD.replace("@include common-auth\n", "#twofactor# @include common-auth\n" + OURS)
+
+
+@pytest.mark.parametrize(
+    ("line", "is_ours"),
+    [
+        ("auth substack twofactor\n", True),
+        ("auth   substack\ttwofactor # rewritten by somebody's editor\r\n", True),
+        ("  auth substack twofactor", True),
+        ("auth substack twofactor2\n", False),
+        ("#auth substack twofactor\n", False),
+        ("account substack twofactor\n", False),
+    ],
+)
+def test_our_line_is_found_when_somebody_has_changed_its_blanks(line: str, is_ours: bool) -> None:
+    content = "@include common-auth\n" + line
+
+    assert (pam.without_include(content) == "@include common-auth\n") is is_ours
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param("account required pam_unix.so\n", id="no password check"),
+        pytest.param("", id="empty"),
+        pytest.param("auth sufficient pam_unix.so\n", id="the password itself suffices"),
+        pytest.param("auth optional pam_unix.so\n", id="the password does not matter"),
+        pytest.param("auth [success=ok default=ignore] pam_unix.so\n", id="a wrong one does not matter"),
+        pytest.param("auth sufficient pam_ssh_agent_auth.so\n@include common-auth\n", id="sufficient before"),
+        pytest.param("AUTH Sufficient pam_wheel.so trust\n@include common-auth\n", id="in capitals"),
+        pytest.param("auth [success=done default=ignore] pam_x.so\n@include common-auth\n", id="done"),
+        pytest.param("auth [ default = done ] pam_x.so\n@include common-auth\n", id="done with blanks"),
+        pytest.param("auth include ends-early\nauth required pam_unix.so\n", id="in an included file"),
+        pytest.param("auth include outer\nauth required pam_unix.so\n", id="two files down"),
+        pytest.param("auth include loop\nauth required pam_unix.so\n", id="a file that includes itself"),
+        pytest.param("@include missing\n@include common-auth\n", id="an included file is missing"),
+        pytest.param("auth [success=1 default=ignore] pam_unix.so\nauth requisite pam_deny.so\n", id="jump"),
+        pytest.param(
+            "auth [success=2 default=ignore] pam_unix.so\nauth [success=1 default=ignore] pam_ldap.so\n"
+            "auth requisite pam_deny.so\nauth required pam_permit.so\n",
+            id="two jumps, as in common-auth",
+        ),
+        pytest.param("auth [success=5 default=ignore] pam_x.so\n@include common-auth\n", id="jump over include"),
+        pytest.param("auth [success=2 default=ignore] pam_x.so\nauth substack common-auth\n", id="over substack"),
+        pytest.param("auth \\\n sufficient pam_x.so\n@include common-auth\n", id="hidden by a continued line"),
+        pytest.param("auth required pam_unix.so \\\n nullok\n", id="continued password check"),
+        pytest.param("auth include continued\nauth required pam_unix.so\n", id="continued in an included file"),
+    ],
+)  # fmt: skip
+def test_refuses_what_could_succeed_without_a_code(content: str) -> None:
+    files = reader(
+        ends_early="auth sufficient pam_fprintd.so\n",
+        outer="auth include ends-early\n",
+        loop="auth include loop\n",
+        continued="auth \\\nsufficient pam_fprintd.so\n",
+    )
+
+    with pytest.raises(TwofactorError) as caught:
+        pam.with_include(content, "svc", files)
+    assert caught.value.code == "pam_service_unsafe"
+    assert "/etc/pam.d/svc" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pytest.param(DEBIAN["/etc/pam.d/su"], id="root may su without anything"),
+        pytest.param("auth substack ends-early\n@include common-auth\n", id="a substack cannot end the stack"),
+        pytest.param("@include common-auth\nauth sufficient pam_x.so\n", id="sufficient after the code"),
+        pytest.param("@include common-auth\nauth required pam_x.so \\\n quiet\n", id="continued after it"),
+        pytest.param("auth [success=4 default=ignore] pam_x.so\n@include common-auth\n", id="jump up to the code"),
+        pytest.param("# a comment \\\n@include common-auth\n", id="a comment does not continue"),
+    ],
+)  # fmt: skip
+def test_accepts_what_comes_to_the_code(content: str) -> None:
+    changed = pam.with_include(content, "svc", reader(ends_early="auth sufficient pam_x.so\n"))
+
+    assert OURS in changed
+
+
+def test_jumps_are_counted_without_a_password_check_that_is_set_aside() -> None:
+    content = "auth [success=4 default=ignore] pam_always.so\n@include common-auth\n"
+
+    with pytest.raises(TwofactorError, match="jump over the code"):
+        pam.with_include(content, "sshd", read, instead_of_password=True)
+
+
+CONTROLS = st.sampled_from(
+    ["required", "requisite", "optional", "[success=ok default=bad]", "[success=1 default=ignore]", "sufficient",
+     "[success=2 default=ignore]", "[success=done default=die]", "[default=1]", "[success=ok default=2]"]
+)  # fmt: skip
+STACKS = st.lists(
+    st.one_of(
+        st.builds(
+            "auth {} {}".format,
+            CONTROLS,
+            st.sampled_from(["pam_unix.so", "pam_ldap.so", "pam_deny.so", "pam_permit.so", "pam_cap.so"]),
+        ),
+        st.sampled_from(["@include common-auth", "auth substack common-auth", "auth include common-auth"]),
+    ),
+    min_size=1,
+    max_size=5,
+).map("\n".join)
+
+
+@given(STACKS, st.booleans())
+@settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much])
+def test_password_never_gets_past_the_code(stack: str, aside: bool) -> None:
+    host = FakeHost().enrol("alice")
+    host.texts[paths.PAM_POLICY] = pam.render_policy(ON)
+    try:
+        changed = pam.with_include(stack, "svc", read, instead_of_password=aside)
+    except TwofactorError:
+        assume(False)
+
+    def lets_in(text: str, *has: str) -> bool:
+        return pam_lets_in({**host.texts, "/etc/pam.d/svc": text}, Login("svc", has=frozenset(has)))
+
+    assert not lets_in(changed)
+    assert not lets_in(changed, "password")
+    if not aside:
+        assert lets_in(changed, "password", "code") >= lets_in(stack, "password")
+        assert lets_in(changed, "code") <= lets_in(stack)
+
+
+@pytest.mark.parametrize("service", ["sudo", "su", "cockpit"])
+@pytest.mark.parametrize("has", every_having())
+def test_debian_services_ask_for_password_and_code(service: str, has: Known) -> None:
+    host = FakeHost().enrol("alice")
+    host.texts[paths.PAM_POLICY] = pam.render_policy(ON)
+    path = paths.service_file(service)
+    host.texts[path] = pam.with_include(host.texts[path], service, read)
+
+    assert pam_lets_in(host.texts, Login(service, has=has)) == ({"password", "code"} <= has)
+
+
+@pytest.mark.parametrize(
+    ("policy", "login", "lets_in"),
+    [
+        (ON, Login("sudo", "carol", frozenset({"password"})), False),
+        (Policy(state="enabled", unenrolled="allow"), Login("sudo", "carol", frozenset({"password"})), True),
+        (Policy(state="enabled", unenrolled="allow"), Login("sudo", "alice", frozenset({"password"})), False),
+        (Policy(state="enabled", unenrolled="allow"), Login("sudo", "carol"), False),
+        (
+            Policy(exempt=Exempt(users=("bob", "carol"))),
+            Login("sudo", "carol", frozenset({"password"})),
+            True,
+        ),
+        (
+            Policy(exempt=Exempt(users=("bob", "carol"))),
+            Login("sshd", "carol", frozenset({"password"})),
+            False,
+        ),
+        (Policy(exempt=Exempt(users=("bob",))), Login("sudo", "carol", frozenset({"password"})), False),
+        (
+            Policy(exempt=Exempt(groups=("staff", "ops"))),
+            Login("sudo", "carol", frozenset({"password"}), groups=("ops",)),
+            True,
+        ),
+        (
+            Policy(exempt=Exempt(groups=("staff", "ops"))),
+            Login("sshd", "carol", frozenset({"password"}), groups=("ops",)),
+            False,
+        ),
+        (Policy(max_failures=0), Login("sudo", "alice", frozenset({"password", "code"})), True),
+        (Policy(max_failures=0), Login("sudo", "alice", frozenset({"password"})), False),
+    ],
+)
+def test_who_is_let_in_without_a_code(policy: Policy, login: Login, lets_in: bool) -> None:
+    host = FakeHost().enrol("alice")
+    host.texts[paths.PAM_POLICY] = pam.render_policy(policy)
+    host.texts[paths.ENROLLED] = "alice\n"
+    for service in ("sudo", "sshd"):
+        path = paths.service_file(service)
+        host.texts[path] = pam.with_include(host.texts[path], service, read)
+
+    assert pam_lets_in(host.texts, login) is lets_in
+
+
+def test_list_of_the_enrolled_that_is_missing_lets_nobody_in() -> None:
+    host = FakeHost()
+    host.texts[paths.PAM_POLICY] = pam.render_policy(Policy(unenrolled="allow"))
+    host.texts["/etc/pam.d/sudo"] = pam.with_include(DEBIAN["/etc/pam.d/sudo"], "sudo", read)
+
+    assert not pam_lets_in(host.texts, Login("sudo", "carol", frozenset({"password"})))
+
+
+def test_policy_file() -> None:
+    limit = "deny=5 unlock_time=60 fail_interval=900 even_deny_root root_unlock_time=60 dir=/var/lib/twofactor/failures"
+    tokens = "usersfile=/var/lib/twofactor/tokens/${USER}.oath"
+    assert pam.render_policy(Policy(window=2, digits=8)).split("\n")[1:] == [
+        f"auth requisite pam_faillock.so preauth silent {limit}",
+        f"auth [success=1 default=bad] pam_oath.so {tokens} window=2 digits=8",
+        f"auth [default=die] pam_faillock.so authfail {limit}",
+        f"auth required pam_faillock.so authsucc {limit}",
+        "",
+    ]
+
+
+def test_policy_file_without_a_limit_and_with_every_exemption() -> None:
+    policy = Policy(
+        window=0,
+        max_failures=0,
+        unenrolled="allow",
+        exempt=Exempt(users=("backup", "ansible"), groups=("robots",), networks=("192.0.2.0/24",)),
+    )
+    skip = "auth [success=done default=ignore] pam_succeed_if.so quiet service != sshd"
+    table = "accessfile=/etc/twofactor/exempt_networks"
+    enrolled = "item=user sense=deny file=/var/lib/twofactor/enrolled onerr=fail quiet"
+    assert pam.render_policy(policy).split("\n")[1:] == [
+        f"{skip} user in backup:ansible",
+        f"{skip} user ingroup robots",
+        "auth [success=1 default=ignore] pam_succeed_if.so quiet service = sshd",
+        f"auth [success=done default=ignore] pam_access.so {table} noaudit nodefgroup",
+        f"auth [success=done default=ignore] pam_listfile.so {enrolled}",
+        "auth required pam_oath.so usersfile=/var/lib/twofactor/tokens/${USER}.oath window=0 digits=6",
+        "",
+    ]
+
+
+def test_failures_are_forgotten_no_earlier_than_the_lock_ends() -> None:
+    assert "unlock_time=3600 fail_interval=3600 " in pam.render_policy(Policy(unlock_after=3600))
+
+
+def test_exempt_networks() -> None:
+    assert pam.render_exempt_networks(("192.0.2.0/24", "2001:db8::/32")).split("\n")[1:] == [
+        "+:ALL:192.0.2.0/24",
+        "+:ALL:2001:db8::/32",
+        "-:ALL:ALL",
+        "",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("content", "covered"),
+    [
+        (DEBIAN["/etc/pam.d/su-l"], True),
+        ("auth substack su\n", True),
+        ("@include common-auth\n", False),
+        ("account include su\n", False),
+        ("", False),
+    ],
+)
+def test_service_is_covered_by_one_that_it_includes(content: str, covered: bool) -> None:
+    assert pam.is_covered_by(content, "su-l", ["su", "su-l"], read) is covered
+
+
+@pytest.mark.parametrize(
+    "before", ["auth sufficient pam_x.so\n", "auth [success=2 default=ignore] pam_x.so\n", "auth \\\n"]
+)
+def test_service_that_could_end_before_the_covered_one_is_refused(before: str) -> None:
+    with pytest.raises(TwofactorError) as caught:
+        pam.is_covered_by(before + "auth include su\n", "su-l", ["su"], read)
+    assert caught.value.code == "pam_service_unsafe"
+
+
+def test_auth_lines() -> None:
+    content = (
+        "#auth required pam_no.so\n-auth\t[success=1  default=ignore]\tpam_unix.so a b\n"
+        "session required pam_no.so\n  @include common-auth\nauth Include system-auth\nauth required\n"
+    )
+    lines = [(line.number, line.control, line.what, line.stack) for line in pam.auth_lines(content)]
+
+    assert lines == [
+        (1, "[success=1  default=ignore]", "pam_unix.so", ""),
+        (3, "@include", "", "common-auth"),
+        (4, "include", "system-auth", "system-auth"),
+    ]

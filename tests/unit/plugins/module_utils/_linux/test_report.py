@@ -1,0 +1,304 @@
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    bypass,
+    clock,
+    daemon,
+    journal,
+    packages,
+    paths,
+    pending,
+    report,
+    sshd_check,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.bypass import Bypass, Bypasses
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_check import Visitor
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
+    PASSWORD_ALLOWED,
+    SEEDS,
+    FakeHost,
+    sshd_settings,
+)
+
+ON = {"state": "enabled"}
+KEY = {"state": "enabled", "methods": ("key_and_code",)}
+SYNCHRONISED = Clock(True, 0.001, "192.0.2.1", "chrony")
+
+
+class Reported:
+    """A host in a dictionary, and the report on it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.host = FakeHost()
+        self.clock = SYNCHRONISED
+        self.modules = True
+        self.asked: list[Visitor] = []
+        monkeypatch.setattr(report, "Host", lambda: self.host)
+        monkeypatch.setattr(report, "find_program", lambda name: f"/usr/sbin/{name}")
+        monkeypatch.setattr(clock, "read_clock", lambda: self.clock)
+        monkeypatch.setattr(daemon, "listener", lambda: 42)
+        monkeypatch.setattr(packages, "missing", lambda *_wanted: [])
+        monkeypatch.setattr(packages, "has_pam_module", lambda _name: self.modules)
+        monkeypatch.setattr(sshd_check, "effective", self._effective)
+        monkeypatch.setattr(sshd_check, "_members", lambda groups: {"carol"} if groups else set())
+
+    def _effective(self, _config: str, visitor: Visitor) -> dict[str, str]:
+        self.asked.append(visitor)
+        return sshd_settings(self.host.texts, PASSWORD_ALLOWED, visitor.user)
+
+    def on(self, policy: dict[str, Any] | None = None, ssh: dict[str, Any] | None = None) -> Reported:
+        self.host.enrol("alice", "bob")
+        self.host.converge(Change({**ON, **(policy or {})}, KEY if ssh is None else ssh))
+        return self
+
+    def read(self) -> dict[str, Any]:
+        found = report.report()
+        json.dumps(found)
+        assert not [seed for seed in SEEDS.values() if seed.hex() in json.dumps(found)]
+        return found
+
+    def codes(self) -> list[str]:
+        return [problem["code"] for problem in self.read()["problems"]]
+
+
+@pytest.fixture
+def host(monkeypatch: pytest.MonkeyPatch) -> Reported:
+    return Reported(monkeypatch)
+
+
+def test_virgin_host(host: Reported) -> None:
+    found = host.read()
+
+    assert (found["platform"], found["state"], found["users"]) == ("linux", "disabled", [])
+    assert found["services"] == [{"name": "cockpit", "asks_code": False}]
+    assert (found["ssh"]["state"], found["ssh"]["methods"], found["ssh"]["running"]) == ("disabled", [], True)
+    assert found["problems"] == []
+
+
+def test_host_that_asks(host: Reported) -> None:
+    host.host.texts["/etc/os-release"] = 'ID=debian\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n'
+    found = host.on({"services": ("sudo", "su")}, {**KEY, "root_login": "allowed"}).read()
+
+    assert found["version"] == "Debian GNU/Linux 13 (trixie)"
+    assert found["state"] == "enabled"
+    assert found["ssh"]["methods"] == ["key_and_code"]
+    assert found["ssh"]["root_login"] == "yes"
+    assert [(one["name"], one["asks_code"]) for one in found["services"]] == [
+        ("su", True),
+        ("su-l", True),
+        ("sudo", True),
+        ("sudo-i", True),
+    ]
+    assert found["clock"]["offset"] == 0.001
+    assert found["problems"] == []
+
+
+def test_users(host: Reported) -> None:
+    host.host.enrol("alice", "bob", state="\t0\t264320\t2026-11-24T06:18:01L")
+    host.host.texts[paths.token_file("bob")] += (
+        f"HOTP/T30/6\tbob\t-\t{'ab' * 20}\t0\t1\t2026-11-25T06:18:01L\n"
+    )
+    host.host.texts[paths.token_file("carol")] = "# no token\n"
+    users = {user["name"]: user for user in host.read()["users"]}
+
+    assert (
+        users["alice"].items()
+        >= {
+            "enrolled": True,
+            "backup": False,
+            "digits": 6,
+            "interval": 30,
+            "last_used": "2026-11-24T06:18:01",
+        }.items()
+    )
+    assert (users["bob"]["backup"], users["bob"]["last_used"]) == (True, "2026-11-25T06:18:01")
+    assert (users["carol"]["enrolled"], users["carol"]["digits"], users["carol"]["last_used"]) == (
+        False,
+        None,
+        None,
+    )
+
+
+@pytest.mark.parametrize(
+    ("path", "text", "code"),
+    [
+        ("/etc/pam.d/sshd", "@include common-auth\n", "ssh_not_asking"),
+        (paths.SSHD_DROPIN, None, "ssh_not_asking"),
+        (paths.PAM_POLICY, None, "ssh_not_asking"),
+        ("/etc/pam.d/cockpit", "@include common-auth\n", "service_not_covered"),
+        ("/var/lib/twofactor/tokens/alice.oath", "rubbish\n", "token_file_broken"),
+        (paths.POLICY, "{", "policy_file_broken"),
+    ],
+)
+def test_what_somebody_has_changed_is_a_problem(
+    host: Reported, path: str, text: str | None, code: str
+) -> None:
+    host.on()
+    if text is None:
+        del host.host.texts[path]
+    else:
+        host.host.texts[path] = text
+
+    assert code in host.codes()
+
+
+def test_service_that_has_gone_is_a_problem(host: Reported) -> None:
+    host.on({"services": ("sudo",)})
+    del host.host.texts["/etc/pam.d/sudo"]
+
+    assert "service_missing" in host.codes()
+
+
+@pytest.mark.parametrize(
+    ("clock_now", "codes"),
+    [
+        (SYNCHRONISED, []),
+        (Clock(True, -9.9, "", "chrony"), []),
+        (Clock(True, -10.1, "", "chrony"), ["clock_off"]),
+        (Clock(True, None, "", "kernel"), []),
+        (Clock(False, None, "", "kernel"), ["clock_unsynchronised"]),
+    ],
+)
+def test_clock(host: Reported, clock_now: Clock, codes: list[str]) -> None:
+    host.clock = clock_now
+
+    assert host.on().codes() == codes
+
+
+def test_nobody_enrolled(host: Reported) -> None:
+    host.host.converge(Change(ON))
+
+    assert host.codes() == ["nobody_enrolled"]
+
+
+def test_unenrolled_who_are_let_in(host: Reported) -> None:
+    assert host.on({"unenrolled": "allow"}).codes() == ["unenrolled_allowed"]
+
+
+def test_pam_module_that_has_gone(host: Reported) -> None:
+    host.modules = False
+
+    assert host.on().codes() == ["pam_module_missing"]
+
+
+def test_leftovers_of_crashes(host: Reported) -> None:
+    lock = f"{paths.TOKENS}/alice.oath.lock"
+    host.on().host.stale = (lock,)
+    host.host.texts.update({lock: "", f"{paths.JOURNAL}/originals.json": "{}"})
+
+    assert host.codes() == ["change_interrupted", "token_lock_stale"]
+
+
+def test_nothing_asks(host: Reported) -> None:
+    assert host.on(ssh={}, policy={"services": ()}).codes() == ["nothing_asks"]
+    assert host.read()["state"] == "disabled"
+
+
+def test_users_file_that_is_damaged(host: Reported) -> None:
+    host.on().host.texts[paths.USERS] = "{"
+    assert host.codes() == ["users_file_broken"]
+
+
+PENDING = {"files": {}, "deadline": 0.0, "boot_id": "", "connection": "c", "by": "ansible", "reason": "a try"}
+
+
+def test_pending_change_is_said(host: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
+    entry = Journal(**PENDING)  # type: ignore[arg-type]
+    monkeypatch.setattr(journal, "read", lambda path: entry if path == paths.PENDING else None)
+    monkeypatch.setattr(pending, "seconds_left", lambda _entry: 41.6)
+    found = host.on().read()
+
+    assert found["pending"] == {"by": "ansible", "reason": "a try", "seconds_left": 42}
+    (problem,) = found["problems"]
+    assert (problem["code"], "for 42 s yet" in problem["message"]) == ("change_pending", True)
+
+
+def test_nothing_pending_is_not_there(host: Reported) -> None:
+    assert "pending" not in host.read()
+
+
+def test_pending_change_that_cannot_be_read(host: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_path: str) -> None:
+        raise TwofactorError("journal_broken", "damaged")
+
+    monkeypatch.setattr(journal, "read", fail)
+    assert host.on().codes() == ["journal_broken"]
+
+
+@pytest.mark.parametrize(
+    ("ago", "code"), [(-3600.0, "bypass"), (10.0, "bypass"), (report.BYPASS_GRACE + 1, "bypass_overdue")]
+)
+@pytest.mark.parametrize("who", ["host", "alice"])
+def test_bypasses_are_problems(host: Reported, who: str, ago: float, code: str) -> None:
+    one = Bypass(time.time() - ago, "phone lost", "root")
+    there = Bypasses(one) if who == "host" else Bypasses(None, {who: one})
+    host.on().host.texts[paths.BYPASS] = bypass.render(there) or ""
+    found = host.read()
+
+    (problem,) = found["problems"]
+    assert problem["code"] == code
+    assert ("the whole host" if who == "host" else "user 'alice'") in problem["message"]
+    assert problem["message"].endswith("by 'root': phone lost.")
+    assert (found["bypass"]["host"] or found["bypass"]["users"]["alice"])["reason"] == "phone lost"
+
+
+def test_nobody_is_let_off(host: Reported) -> None:
+    assert host.read()["bypass"] == {"host": None, "users": {}}
+
+
+def test_bypasses_that_cannot_be_read(host: Reported) -> None:
+    host.on().host.texts[paths.BYPASS] = "{"
+    found = host.read()
+    assert [problem["code"] for problem in found["problems"]] == ["bypass_file_broken"]
+    assert found["bypass"] == {"host": None, "users": {}}
+
+
+def test_sshd_that_reads_another_file_is_asked_about_that_one(
+    host: Reported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def effective(config: str, _visitor: Visitor) -> dict[str, str]:
+        asked.append(config)
+        return {"usepam": "yes", "authenticationmethods": "any"}
+
+    monkeypatch.setattr(sshd_check, "other_config", lambda: "/etc/ssh/own")
+    monkeypatch.setattr(sshd_check, "effective", effective)
+    assert host.on().codes() == ["ssh_not_asking"]
+    assert asked == ["/etc/ssh/own"]
+
+
+@pytest.mark.parametrize(
+    "exempt",
+    [{"exempt_users": ("alice",)}, {"exempt_groups": ("robots",)}, {"exempt_networks": ("198.51.100.0/24",)}],
+)
+def test_ssh_is_judged_by_somebody_who_is_not_exempt(host: Reported, exempt: dict[str, Any]) -> None:
+    host.host.enrol("carol")
+    found = host.on(ssh={**KEY, **exempt}).read()
+
+    assert found["ssh"]["state"] == "enabled"
+    assert [visitor.user for visitor in host.asked] == ["bob" if "exempt_users" in exempt else "alice"]
+
+
+def test_sshd_that_cannot_say(host: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_arguments: Any) -> None:
+        raise TwofactorError("sshd_config_invalid", "line 1: rubbish")
+
+    monkeypatch.setattr(sshd_check, "effective", fail)
+    assert host.on().codes() == ["sshd_config_invalid", "ssh_not_asking"]
+
+
+def test_host_without_sshd(host: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "find_program", lambda _name: None)
+
+    assert host.read()["ssh"]["running"] is False

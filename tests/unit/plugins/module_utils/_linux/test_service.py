@@ -1,0 +1,144 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    clock,
+    paths,
+    service,
+    sshd_check,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SshdChange
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.conftest import Root
+
+DENIED = "# Written by fleetauth.twofactor.\nPermitRootLogin no\n"
+DROPIN = "/etc/ssh/sshd_config.d/01-twofactor-root.conf"
+
+
+class Systemd:
+    """Units by name: loaded, active and enabled or not."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.units = {"ssh.service": ("active", "enabled")}
+        self.commands: list[str] = []
+        self.fails = False
+        for module in (service, clock):
+            monkeypatch.setattr(module, "find_program", lambda name: name)
+            monkeypatch.setattr(module, "run", self.run)
+
+    def run(self, command: list[str], timeout: float = 20.0) -> Ran:
+        if command[1] == "show":
+            active, enabled = self.units.get(command[-1], ("inactive", ""))
+            load = "loaded" if command[-1] in self.units else "not-found"
+            return Ran(0, f"LoadState={load}\nActiveState={active}\nUnitFileState={enabled}\n", "")
+        self.commands.append(" ".join(command))
+        return Ran(1, "", "masked") if self.fails else Ran(0, "", "")
+
+
+@pytest.fixture
+def systemd(root: Root, monkeypatch: pytest.MonkeyPatch) -> Systemd:
+    monkeypatch.setattr(sshd_check, "check_staged", lambda *_arguments: None)
+    return Systemd(monkeypatch)
+
+
+@pytest.mark.parametrize(
+    ("root_login", "current", "expected"),
+    [
+        (None, None, None),
+        (None, DENIED, DENIED),
+        ("unmanaged", DENIED, None),
+        ("denied", None, DENIED),
+        ("allowed", DENIED, DENIED.replace(" no", " yes")),
+    ],
+)
+def test_dropin_for_root(root_login: str | None, current: str | None, expected: str | None) -> None:
+    assert service.render_root_dropin(root_login, current) == expected
+
+
+def test_root_login_is_set_once_and_taken_back(root: Root, systemd: Systemd) -> None:
+    change = SshdChange(root_login="denied")
+    pristine = root.state()
+    predicted = service.set_sshd(change, check_mode=True)
+    assert (root.state(), root.reloads) == (pristine, 0)
+
+    assert service.set_sshd(change, check_mode=False) == predicted
+    assert root.texts()[DROPIN] == DENIED
+    assert not service.set_sshd(change, check_mode=False).changed
+    assert not service.set_sshd(SshdChange(), check_mode=False).changed
+    assert root.reloads == 1
+
+    assert service.set_sshd(SshdChange(root_login="unmanaged"), check_mode=False).changed
+    assert root.state() == pristine
+
+
+@pytest.mark.parametrize("before", [None, DENIED])
+def test_configuration_that_sshd_refuses_is_taken_back(
+    root: Root, systemd: Systemd, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before:
+        root.put(DROPIN, before)
+    state = root.state()
+
+    def refuse(*_arguments: Any) -> None:
+        raise TwofactorError("sshd_config_invalid", "no")
+
+    monkeypatch.setattr(sshd_check, "check_staged", refuse)
+    with pytest.raises(TwofactorError):
+        service.set_sshd(SshdChange(root_login="allowed"), check_mode=False)
+    assert (root.state(), root.reloads) == (state, 0)
+
+
+@pytest.mark.parametrize(
+    ("units", "commands"),
+    [
+        ({"ssh.service": ("active", "enabled")}, []),
+        ({"sshd.service": ("active", "enabled")}, []),
+        ({"ssh.service": ("inactive", "disabled"), "ssh.socket": ("active", "enabled")}, []),
+        ({"ssh.service": ("inactive", "disabled")}, ["systemctl enable --now ssh.service"]),
+        ({"sshd.service": ("active", "disabled")}, ["systemctl enable --now sshd.service"]),
+        (
+            {"ssh.service": ("inactive", "disabled"), "ssh.socket": ("inactive", "enabled")},
+            ["systemctl enable --now ssh.socket"],
+        ),
+    ],
+)
+def test_service_is_started_and_enabled(
+    systemd: Systemd, units: dict[str, tuple[str, str]], commands: list[str]
+) -> None:
+    systemd.units = units
+    predicted = service.set_sshd(SshdChange(), check_mode=True)
+    assert systemd.commands == []
+
+    assert service.set_sshd(SshdChange(), check_mode=False) == predicted
+    assert predicted.changed is bool(commands)
+    assert systemd.commands == commands
+
+
+def test_service_that_is_left_as_it_is(systemd: Systemd) -> None:
+    systemd.units = {}
+
+    assert not service.set_sshd(SshdChange(running=False), check_mode=False).changed
+
+
+def test_service_that_does_not_start(systemd: Systemd) -> None:
+    systemd.units = {}
+    systemd.fails = True
+    with pytest.raises(TwofactorError, match=r"enable --now ssh\.service' failed: masked") as caught:
+        service.set_sshd(SshdChange(), check_mode=False)
+    assert caught.value.code == "sshd_start"
+
+
+def test_host_without_sshd(root: Root, systemd: Systemd) -> None:
+    root.at(paths.SSHD_CONFIG).unlink()
+    with pytest.raises(TwofactorError) as caught:
+        service.set_sshd(SshdChange(root_login="denied"), check_mode=False)
+    assert caught.value.code == "sshd_missing"
+
+    predicted = service.set_sshd(SshdChange(root_login="denied"), check_mode=True)
+    assert predicted.changed
+    assert list(predicted.after.values()) == [DENIED]
+    assert not service.set_sshd(SshdChange(root_login="unmanaged"), check_mode=True).changed

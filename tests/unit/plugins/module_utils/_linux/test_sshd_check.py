@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import grp
+import pwd
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    daemon,
+    files,
+    paths,
+    sshd,
+    sshd_check,
+)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_check import SOMEWHERE, Visitor
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Exempt, SshPolicy
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import FakeHost
+
+KEY = SshPolicy(state="enabled")
+EXPECTED = sshd.expected(KEY, is_exempt=False)
+EXEMPT = sshd.expected(KEY, is_exempt=True)
+
+
+class Seen(FakeHost):
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(path for path in self.texts if sshd._matches(path, pattern))
+
+
+class Sshd:
+    """An sshd program that answers what it is told to, and remembers what it was asked."""
+
+    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = tmp_path
+        self.commands: list[list[str]] = []
+        self.configs: list[str] = []
+        self.test = Ran(0, "", "")
+        self.settings: dict[str, dict[str, str]] = {}
+        self.default = dict(EXPECTED)
+        monkeypatch.setattr(sshd_check, "find_program", lambda name: f"/usr/sbin/{name}")
+        monkeypatch.setattr(sshd_check, "run", self.run)
+        monkeypatch.setattr(sshd_check.tempfile, "mkdtemp", self.mkdtemp)
+        monkeypatch.setattr(files, "make_folder", lambda *_arguments: None)
+        monkeypatch.setattr(daemon, "listener", lambda: None)
+
+    def mkdtemp(self, **_named: str) -> str:
+        (self.folder / "staged").mkdir()
+        return str(self.folder / "staged")
+
+    def run(self, command: list[str]) -> Ran:
+        self.commands.append(command)
+        config = Path(command[command.index("-f") + 1])
+        self.configs.append(config.read_text() if config.exists() else "")
+        if "-t" in command:
+            return self.test
+        user = command[-1].split(",")[0].removeprefix("user=")
+        settings = self.settings.get(user, self.default)
+        return Ran(0, "".join(f"{key} {value}\n" for key, value in settings.items()), "")
+
+    @property
+    def asked(self) -> list[str]:
+        return [command[-1] for command in self.commands if "-T" in command]
+
+
+@pytest.fixture
+def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sshd:
+    return Sshd(tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def directory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a group "robots" with one member by name and one by number."""
+
+    def getgrnam(name: str) -> SimpleNamespace:
+        if name != "robots":
+            raise KeyError(name)
+        return SimpleNamespace(gr_mem=["backup"], gr_gid=4242)
+
+    users = [SimpleNamespace(pw_name="ansible", pw_gid=4242), SimpleNamespace(pw_name="alice", pw_gid=1)]
+    monkeypatch.setattr(grp, "getgrnam", getgrnam)
+    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+
+
+def told(exempt: Exempt, *users: str) -> list[tuple[str, str, bool]]:
+    return [(one.user, one.address, one.is_exempt) for one in sshd_check.visitors(exempt, list(users))]
+
+
+def test_every_user_and_root_are_judged() -> None:
+    assert told(Exempt(), "alice", "bob") == [
+        ("alice", SOMEWHERE, False),
+        ("bob", SOMEWHERE, False),
+        ("root", SOMEWHERE, False),
+    ]
+
+
+def test_exempt_users_and_members_are_judged_as_such(directory: None) -> None:
+    assert told(Exempt(users=("alice", "carol"), groups=("robots", "missing")), "alice", "bob") == [
+        ("alice", SOMEWHERE, True),
+        ("bob", SOMEWHERE, False),
+        ("root", SOMEWHERE, False),
+        ("ansible", SOMEWHERE, True),
+        ("backup", SOMEWHERE, True),
+        ("carol", SOMEWHERE, True),
+    ]
+
+
+def test_one_client_of_each_network_is_judged() -> None:
+    assert told(Exempt(networks=("198.51.100.0/24", "2001:db8::/32")))[1:] == [
+        ("root", "198.51.100.0", True),
+        ("root", "2001:db8::", True),
+    ]
+
+
+@pytest.mark.parametrize("network", ["0.0.0.0/0", "192.0.2.0/24", SOMEWHERE])
+def test_network_that_has_everybody_in_it(network: str) -> None:
+    assert {exempt for _, _, exempt in told(Exempt(networks=(network,)), "alice")} == {True}
+
+
+def check(host: FakeHost, *logins: Visitor, dropin: str | None = "UsePAM yes\n") -> None:
+    sshd_check.check_staged(host, host.texts[paths.SSHD_CONFIG], dropin, KEY, list(logins))  # type: ignore[arg-type]
+
+
+ALICE, BOB, ROOT = (Visitor(name, SOMEWHERE, False) for name in ("alice", "bob", "root"))
+ROBOT = Visitor("robot", SOMEWHERE, True)
+
+
+def test_merged_configuration_is_checked_and_removed(program: Sshd) -> None:
+    host = Seen()
+    host.texts["/etc/ssh/sshd_config.d/50-x.conf"] = "Port 22\n"
+    program.settings["robot"] = EXEMPT
+    check(host, ROBOT, ROOT, ALICE)
+
+    assert (
+        f"Include {program.folder}/staged/dropin.conf\nInclude /etc/ssh/sshd_config.d/50-x.conf\n"
+        in program.configs[0]
+    )
+    assert {" ".join(command[:2]) for command in program.commands} == {"/usr/sbin/sshd -f"}
+    assert list(program.folder.iterdir()) == []
+
+
+def test_syntax_alone(program: Sshd) -> None:
+    host = Seen()
+    sshd_check.check_staged(host, "UsePAM yes\n", None, None, [])  # type: ignore[arg-type]
+
+    assert [command[-1] for command in program.commands] == ["-t"]
+    assert program.configs == ["UsePAM yes\n"]
+
+
+def test_configuration_that_sshd_refuses(program: Sshd) -> None:
+    program.test = Ran(255, "", "line 3: Bad\n  configuration option\n")
+    with pytest.raises(TwofactorError, match="line 3: Bad configuration option") as caught:
+        check(Seen(), ALICE)
+    assert caught.value.code == "sshd_config_invalid"
+    assert list(program.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("setting", list(EXPECTED))
+def test_user_for_whom_sshd_would_do_otherwise(program: Sshd, setting: str) -> None:
+    program.settings["bob"] = {**EXPECTED, setting: "other"}
+    host = Seen()
+    host.texts["/etc/ssh/sshd_config.d/50-x.conf"] = "Match User bob\n"
+    with pytest.raises(Refused, match=f"user bob: {setting} is 'other'") as caught:
+        check(host, ALICE, BOB, ROOT)
+    assert caught.value.code == "sshd_overridden"
+
+
+def test_exempt_user_who_would_be_asked(program: Sshd) -> None:
+    with pytest.raises(Refused, match="user robot: authenticationmethods"):
+        check(Seen(), ROBOT, ROOT, ALICE)
+
+
+@pytest.mark.parametrize(
+    ("main", "asked"),
+    [
+        ("UsePAM yes\n", ["robot", "root", "alice"]),
+        ("UsePAM yes\n  match user x\n", ["alice", "bob", "robot", "root"]),
+    ],
+)
+def test_one_of_each_kind_is_asked_for_unless_settings_tell_users_apart(
+    program: Sshd, main: str, asked: list[str]
+) -> None:
+    host = Seen()
+    host.texts[paths.SSHD_CONFIG] = main
+    host.texts[paths.SSHD_DROPIN] = sshd.render_dropin(KEY, Exempt(users=("robot",)))
+    program.settings["robot"] = EXEMPT
+    check(host, ALICE, BOB, ROBOT, ROOT)
+
+    assert [words.split(",")[0].removeprefix("user=") for words in program.asked] == asked
+
+
+def test_host_without_the_program(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sshd_check, "find_program", lambda _name: None)
+    with pytest.raises(TwofactorError) as caught:
+        check(Seen(), ALICE)
+    assert caught.value.code == "sshd_missing"
+
+
+def test_options_of_the_running_sshd_count(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "listener", lambda: 42)
+    monkeypatch.setattr(daemon, "arguments", lambda pid: ["-o", f"Port={pid}"])
+    check(Seen(), ALICE)
+
+    assert program.commands[0][:4] == ["/usr/sbin/sshd", "-o", "Port=42", "-f"]
+
+
+def settings(**changed: str) -> dict[str, str]:
+    own = {"usepam": "yes", "passwordauthentication": "no", "kbdinteractiveauthentication": "no"}
+    return {**own, "authenticationmethods": "any", **changed}
+
+
+@pytest.mark.parametrize(
+    ("own", "takes"),
+    [
+        (settings(passwordauthentication="yes"), True),
+        (settings(kbdinteractiveauthentication="yes"), True),
+        (settings(kbdinteractiveauthentication="yes", usepam="no"), False),
+        (settings(), False),
+        (settings(passwordauthentication="yes", authenticationmethods="publickey,password"), False),
+        ({}, False),
+    ],
+)
+def test_whether_passwords_are_taken(program: Sshd, own: dict[str, str], takes: bool) -> None:
+    program.default = own
+    host = Seen()
+    host.texts[paths.SSHD_CONFIG] = sshd.with_include(host.texts[paths.SSHD_CONFIG])
+    host.texts[paths.SSHD_DROPIN] = "left out\n"
+
+    assert sshd_check.takes_passwords(host) is takes  # type: ignore[arg-type]
+    assert "00-twofactor" not in program.configs[0]
+
+
+def test_passwords_are_not_surely_taken_where_users_are_told_apart(program: Sshd) -> None:
+    program.default = settings(passwordauthentication="yes")
+    host = Seen()
+    host.texts["/etc/ssh/sshd_config.d/50-x.conf"] = "Match Group staff\nPasswordAuthentication no\n"
+
+    assert not sshd_check.takes_passwords(host)  # type: ignore[arg-type]
+
+
+def test_passwords_are_not_surely_taken_where_sshd_cannot_say(
+    program: Sshd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_arguments: Any) -> Ran:
+        return Ran(255, "", "no hostkeys available")
+
+    monkeypatch.setattr(sshd_check, "run", fail)
+    assert not sshd_check.takes_passwords(Seen())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "other"),
+    [
+        ([], None),
+        (["-D"], None),
+        (["-oUsePAM=no", "-f", "/etc/ssh/sshd_config"], None),
+        (["-f/etc/ssh/../ssh/sshd_config"], None),
+        (["-f", "/etc/ssh/own"], "/etc/ssh/own"),
+        (["-f/etc/ssh/own", "-p", "22"], "/etc/ssh/own"),
+        (["-f", "/etc/ssh/own", "-f", "/etc/ssh/sshd_config"], None),
+    ],
+)
+def test_sshd_that_reads_another_file(
+    program: Sshd, monkeypatch: pytest.MonkeyPatch, words: list[str], other: str | None
+) -> None:
+    monkeypatch.setattr(daemon, "listener", lambda: 42)
+    monkeypatch.setattr(daemon, "arguments", lambda _pid: [word for word in words if word != "-D"])
+    host = Seen()
+    assert sshd_check.other_config() == other
+
+    main, logins = host.texts[paths.SSHD_CONFIG], [Visitor("alice", SOMEWHERE, False)]
+    if other is None:
+        sshd_check.check_staged(host, main, "", KEY, logins)  # type: ignore[arg-type]
+        return
+    with pytest.raises(TwofactorError, match="would never read") as caught:
+        sshd_check.check_staged(host, main, "", KEY, logins)  # type: ignore[arg-type]
+    assert caught.value.code == "sshd_other_config"
+    sshd_check.check_staged(host, main, "", None, [])  # type: ignore[arg-type]
