@@ -11,6 +11,7 @@ version_added: 0.1.0
 description:
   - Reports the second factor as it is in effect, read from the PAM services, from what sshd itself says and from
     the clock, and not as it was once declared. Never returns a secret.
+  - On TrueNAS it is read from the middleware, and from the files of PAM that the middleware has written.
 author:
   - fleetauth.twofactor contributors (!UNKNOWN)
 extends_documentation_fragment:
@@ -37,7 +38,7 @@ twofactor:
   type: dict
   contains:
     platform:
-      description: V(linux).
+      description: V(linux) or V(truenas).
       type: str
     version:
       description: The system's name and version.
@@ -63,7 +64,9 @@ twofactor:
       type: list
       elements: dict
     clock:
-      description: C(synchronised), C(offset) in seconds (positive when ahead), C(source) and C(daemon).
+      description:
+        - C(synchronised), C(offset) in seconds (positive when ahead), C(source) and C(daemon).
+        - On TrueNAS also C(servers), and C(now), its time in seconds since 1970, to compare with one's own.
       type: dict
     missing_packages:
       description: Packages that the second factor needs and that are not installed.

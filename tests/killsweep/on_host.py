@@ -166,9 +166,13 @@ def sshd_pid() -> int:
 
 def reload_sshd() -> None:
     """Have the running sshd read its configuration, and wait until it has."""
+    deadline = time.monotonic() + 20
+    while not os.path.exists("/run/sshd.pid"):  # it is doing so already, told by the run that was killed
+        if time.monotonic() > deadline:
+            raise SystemExit("sshd has gone")
+        time.sleep(0.005)
     before = os.stat("/run/sshd.pid").st_mtime_ns
     os.kill(sshd_pid(), signal.SIGHUP)
-    deadline = time.monotonic() + 10
     while time.monotonic() < deadline:
         try:
             if os.stat("/run/sshd.pid").st_mtime_ns != before:

@@ -161,7 +161,8 @@ def test_keys_come_from_a_command(host: Host) -> None:
         "printf '#!/bin/sh\\ncat /etc/ssh/all-keys\\n' > /usr/local/sbin/keys; chmod 755 /usr/local/sbin/keys; "
         "mv /home/alice/.ssh/authorized_keys /etc/ssh/all-keys; chmod 644 /etc/ssh/all-keys; "
         "printf 'AuthorizedKeysFile none\\nAuthorizedKeysCommand /usr/local/sbin/keys\\n"
-        "AuthorizedKeysCommandUser nobody\\n' > /etc/ssh/sshd_config.d/60-keys.conf; systemctl reload ssh"
+        "AuthorizedKeysCommandUser nobody\\nPermitRootLogin no\\n' > /etc/ssh/sshd_config.d/60-keys.conf; "
+        "systemctl reload ssh"
     )
     carried_out(host, Token())
 

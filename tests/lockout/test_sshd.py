@@ -20,9 +20,11 @@ def started_differently(host: Host) -> Iterator[Host]:
     """A host whose sshd may be stopped or started with options; afterwards as it was."""
     yield host
     host.shell(
-        "echo 'SSHD_OPTS=' > /etc/default/ssh; systemctl disable --now ssh.socket 2>/dev/null; "
+        "echo 'SSHD_OPTS=' > /etc/default/ssh; systemctl stop ssh ssh.socket 2>/dev/null; "
+        "systemctl disable ssh.socket 2>/dev/null; systemctl enable ssh 2>/dev/null; "
+        "test ! -e /run/sshd.pid || kill $(cat /run/sshd.pid); "
         "test -e /etc/ssh/ssh_host_ed25519_key || tar -C / -xpf /root/baseline/etc.tar; "
-        "systemctl enable ssh 2>/dev/null; systemctl restart ssh"
+        "systemctl reset-failed; systemctl restart ssh"
     )
 
 

@@ -1,7 +1,11 @@
 # Copyright (c) fleetauth.twofactor contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A NAS of each release for the login tests, as it was before each of them; and which releases pass."""
+"""A NAS of each release for the login tests, as it was before each of them; and how many releases pass.
+
+Run with ``-n 6 --dist loadgroup`` several files go at once, each with NASes of its own: the tests mostly wait.
+FLEETAUTH_KEEP=1 leaves the hosts running for a look around.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +21,9 @@ from tests.login.conftest import _facts
 from tests.login.fleet import LAB
 from tests.login_truenas.nas import RELEASES, Nas
 
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "login-truenas")
-WANTED = tuple(os.environ.get("FLEETAUTH_RELEASES", " ".join(RELEASES)).split())
+_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").replace("gw", "-")
+LAB_NAME = os.environ.get("FLEETAUTH_LAB", "login-truenas") + _WORKER
+
 _outcomes: dict[str, set[str]] = {release: set() for release in RELEASES}
 
 
@@ -30,46 +35,43 @@ def lab(*words: str) -> str:
     return done.stdout
 
 
-def host_name(release: str) -> str:
-    """Return what a release's NAS is called in this lab."""
-    return f"nas{release.replace('.', '')}"
+def facts_of(name: str, inventory: Path) -> dict[str, str]:
+    """Write the lab's inventory as it is now, and return what it says of a host."""
+    inventory.write_text(lab("inventory"))
+    return _facts(yaml.safe_load(inventory.read_text())["all"], name) or {}
 
 
 @pytest.fixture(scope="session")
-def inventory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Boot a NAS of each release and a time server."""
+def clock_address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Boot the lab's time server, and take the whole lab down in the end."""
     try:
-        lab("up", "clock=timeserver", *(f"{host_name(release)}=truenas-{release}" for release in WANTED))
-        found: Path = tmp_path_factory.mktemp("inventory") / "lab.yml"
-        found.write_text(lab("inventory"))
-        yield found
+        lab("up", "clock=timeserver")
+        yield facts_of("clock", tmp_path_factory.mktemp("clock") / "lab.yml")["ansible_host"]
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):
             lab("down")
 
 
-@pytest.fixture(scope="session")
-def clock_address(inventory: Path) -> str:
-    """The address of the lab's time server."""
-    facts = _facts(yaml.safe_load(inventory.read_text())["all"], "clock") or {}
-    return str(facts["ansible_host"])
-
-
-@pytest.fixture(scope="session", params=WANTED)
-def machine(request: pytest.FixtureRequest, inventory: Path, clock_address: str) -> Nas:
+@pytest.fixture(scope="session", params=RELEASES)
+def machine(
+    request: pytest.FixtureRequest, clock_address: str, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nas]:
     """One NAS after the other, with the right time and two ordinary accounts."""
     release = str(request.param)
-    name = host_name(release)
-    facts = _facts(yaml.safe_load(inventory.read_text())["all"], name) or {}
-    nas = Nas(release, name, LAB_NAME, inventory, facts)
-    lab("reset", name)
+    name = f"nas{release.replace('.', '')}"
+    inventory = tmp_path_factory.mktemp(name) / "lab.yml"
+    lab("up", f"{name}=truenas-{release}")
+    lab("reset", name)  # one that was kept from an earlier run
+    nas = Nas(release, name, LAB_NAME, inventory, facts_of(name, inventory))
     result = nas.module("twofactor_ntp", servers=[clock_address])
     assert not result["failed"], result["printed"]
     nas.bring_code()
     nas.add_user("alice")
     nas.add_user("bob")
     nas.remember()
-    return nas
+    yield nas
+    if not os.environ.get("FLEETAUTH_KEEP"):
+        lab("down", name)
 
 
 @pytest.fixture
@@ -85,22 +87,50 @@ def nas(machine: Nas, request: pytest.FixtureRequest) -> Iterator[Nas]:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
-    """Note on the test whether it failed, and for which release."""
+    """Note on the test whether it failed, so that its NAS's journal is shown."""
     report = yield
     item.failed = report.failed or getattr(item, "failed", False)  # type: ignore[attr-defined]
-    release = getattr(item, "callspec", None) and item.callspec.params.get("machine")  # type: ignore[attr-defined]
-    for name in [release] if release else RELEASES:
-        # A test of a mixed fleet is one of all releases.
-        if report.failed or (report.when == "call" and report.passed and release):
-            _outcomes[str(name)].add(report.outcome)
     return report
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tell each test's release to the reports, and keep a file's tests of one release together."""
+    here = Path(__file__).parent
+    for item in items:
+        if here not in item.path.parents:
+            continue
+        callspec = getattr(item, "callspec", None)
+        release = str(callspec.params.get("machine", "")) if callspec else ""
+        item.user_properties.append(("release", release or " ".join(RELEASES)))
+        item.add_marker(pytest.mark.xdist_group(f"{release or 'mixed'} {item.path.stem}"))
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    """Keep what came of each release; a mixed fleet that fails is a failure of all."""
+    concerned = str(dict(report.user_properties).get("release", "")).split()
+    for release in concerned:
+        if report.failed or (report.when == "call" and report.passed and len(concerned) == 1):
+            _outcomes[release].add(report.outcome)
 
 
 def _passing() -> list[str]:
     return [release for release, outcomes in _outcomes.items() if outcomes == {"passed"}]
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail unless all releases pass, also when one was not tested at all."""
+    options = session.config.option
+    if hasattr(session.config, "workerinput") or options.keyword or options.collectonly:
+        return
+    if len(_passing()) < len(RELEASES) and session.exitstatus == 0:
+        session.exitstatus = 1
+
+
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say which releases pass, as the last thing."""
-    if not config.option.collectonly:
-        print(f"releases that pass: {' '.join(_passing()) or 'none'}")
+    """Say how many releases pass, as the last thing."""
+    if hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    failing = [release for release in RELEASES if release not in _passing()]
+    rest = f"; not {', '.join(failing)}" if failing else ""
+    print(f"TrueNAS: {len(_passing())} of {len(RELEASES)} releases pass{rest}")

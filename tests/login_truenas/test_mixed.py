@@ -20,7 +20,7 @@ from tests.login.fleet import PASSWORD, ROOT, Host, Token
 from tests.login_truenas.conftest import LAB_NAME, lab
 from tests.login_truenas.nas import Nas
 
-NASES = {"nas2212": "22.12", "nas2410": "24.10", "nas260": "26.0"}
+NASES = {"mixed2212": "22.12", "mixed2410": "24.10", "mixed260": "26.0"}
 DEBIANS = {"deb12": "debian12", "deb13": "debian13"}
 GROUPS = {
     "debian": {"hosts": dict.fromkeys(DEBIANS)},
@@ -62,17 +62,17 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
-    """Boot the five and a time server, and write the inventory that an administrator would."""
+def fleet(clock_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+    """Boot the five, and write the inventory that an administrator would."""
     folder = tmp_path_factory.mktemp("mixed")
+    wanted = {**{name: f"truenas-{release}" for name, release in NASES.items()}, **DEBIANS}
     try:
-        wanted = {**{name: f"truenas-{release}" for name, release in NASES.items()}, **DEBIANS}
-        lab("up", "clock=timeserver", *(f"{name}={image}" for name, image in wanted.items()))
+        lab("up", *(f"{name}={image}" for name, image in wanted.items()))
         lab("reset", *wanted)
         text = lab("inventory")
         (folder / "lab.yml").write_text(text)
         (folder / "fleet.yml").write_text(yaml.safe_dump(GROUPS))
-        facts = {name: _facts(yaml.safe_load(text)["all"], name) or {} for name in [*wanted, "clock"]}
+        facts = {name: _facts(yaml.safe_load(text)["all"], name) or {} for name in wanted}
         inventory = folder / "lab.yml"
         found = Fleet(
             folder,
@@ -80,14 +80,14 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
             {name: Host(name, LAB_NAME, inventory, facts[name]) for name in DEBIANS},
             Token(),
         )
-        _write_variables(found, str(facts["clock"]["ansible_host"]))
+        _write_variables(found, clock_address)
         for host in found.debians.values():
             host.shell("usermod -p '*' ansible")
             host.users("alice")
         yield found
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):
-            lab("down")
+            lab("down", *wanted)
 
 
 def _write_variables(fleet: Fleet, clock: str) -> None:

@@ -58,7 +58,10 @@ def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
         or end.differs
     )
     _describe(outcome, [*services, *([paths.service_file("sshd")] if ssh_service else [])], dropin)
-    if check_mode or not outcome.changed:
+    if check_mode:
+        return outcome
+    if not outcome.changed:
+        files.remove(paths.DISABLING)
         return outcome
     failed: list[OSError] = []
     _note_begun(reason, lasts)

@@ -142,9 +142,12 @@ def put_back(originals: Originals, reload_sshd: Callable[[], None]) -> None:
     failed: list[Exception] = []
     waiting = dict(originals)
     files_of_sshd = [path for path in _SSHD_FILES if path in waiting]
-    bridged = _bridge(originals, reload_sshd)
+    in_between = _asks_for_everything_in_between(originals)
+    bridged = not in_between and _bridge(originals, reload_sshd)
     order = [path for path in waiting if _comes_first(path, originals)]
     first_sshd = not bridged and _will_ask(originals.get(_SERVICE)) and not _asks_now()
+    if in_between:
+        first_sshd = pam.skips_password(_text(originals[_SERVICE]))
     services = [path for path in waiting if path.startswith(paths.PAM_FOLDER + "/") and path not in order]
     services = [path for path in services if path != paths.PAM_POLICY]
     order += files_of_sshd + services if first_sshd else services + files_of_sshd
@@ -171,6 +174,17 @@ def _comes_first(path: str, originals: Originals) -> bool:
 
 def _text(original: dict[str, Any] | None) -> str:
     return base64.b64decode(original["data"]).decode("utf-8", "surrogateescape") if original else ""
+
+
+def _asks_for_everything_in_between(originals: Originals) -> bool:
+    """Tell whether SSH goes between key and code and password and code, with no key alone on either side.
+
+    Then the right order has sshd ask for the key and PAM for password and code in between, as on the way there.
+    """
+    if _SERVICE not in originals or paths.SSHD_DROPIN not in originals or not _asks_now():
+        return False
+    dropins = (read_text(paths.SSHD_DROPIN) or "", _text(originals[paths.SSHD_DROPIN]))
+    return _will_ask(originals[_SERVICE]) and not any(sshd.lets_key_alone_in(text) for text in dropins)
 
 
 def _bridge(originals: Originals, reload_sshd: Callable[[], None]) -> bool:

@@ -67,6 +67,16 @@ def render_bridge(ssh: SshPolicy, exempt: Exempt) -> str:
     return _render("publickey", ssh.root_login, exempt)
 
 
+def lets_key_alone_in(dropin: str) -> bool:
+    """Tell whether a drop-in of ours, or none, lets everybody in with a key and nothing else."""
+    if not dropin:
+        return True
+    methods = re.findall(
+        r"^\s*AuthenticationMethods\s+(.*)$", dropin.partition("Match all\n")[2], re.MULTILINE
+    )
+    return not methods or "publickey" in methods[0].split()
+
+
 def _render(methods: str, root_login: str, exempt: Exempt) -> str:
     lines = [
         "# Written by fleetauth.twofactor; changed by hand it is put back by the next run.",

@@ -176,7 +176,6 @@ def test_refuses_what_could_succeed_without_a_code(content: str) -> None:
         pytest.param("auth substack ends-early\n@include common-auth\n", id="a substack cannot end the stack"),
         pytest.param("@include common-auth\nauth sufficient pam_x.so\n", id="sufficient after the code"),
         pytest.param("@include common-auth\nauth required pam_x.so \\\n quiet\n", id="continued after it"),
-        pytest.param("auth [success=4 default=ignore] pam_x.so\n@include common-auth\n", id="jump up to the code"),
         pytest.param("# a comment \\\n@include common-auth\n", id="a comment does not continue"),
     ],
 )  # fmt: skip
