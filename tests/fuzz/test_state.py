@@ -147,6 +147,7 @@ class _Disk:
     def __init__(self, patched: pytest.MonkeyPatch) -> None:
         self.there: dict[str, tuple[str, int]] = {}
         patched.setattr(journal, "read_text", self.read)
+        patched.setattr(journal, "_original", self._original)
         patched.setattr(pending, "read_text", self.read)
         patched.setattr(files, "replace", self._replace)
         patched.setattr(files, "remove", lambda path: self.there.pop(path, None))
@@ -156,6 +157,13 @@ class _Disk:
 
     def read(self, path: str) -> str | None:
         return self.there.get(path, (None, 0))[0]
+
+    def _original(self, path: str) -> dict[str, Any] | None:
+        if path not in self.there:
+            return None
+        text, mode = self.there[path]
+        data = base64.b64encode(text.encode("utf-8", "surrogateescape")).decode()
+        return {"data": data, "mode": mode, "uid": 0, "gid": 0}
 
     def _replace(self, path: str, text: str, mode: int) -> None:
         text.encode("utf-8", "surrogateescape")

@@ -92,7 +92,10 @@ def host(machine: Host, request: pytest.FixtureRequest) -> Iterator[Host]:
 
 
 def clean(host: Host) -> None:
-    """Bring a host back to the start, by other means than those under test."""
+    """Bring a host back to the start, by other means than those under test.
+
+    Here and in the tests sshd is restarted: a reload returns before the new configuration is read.
+    """
     host.shell(
         "rm -rf /etc/twofactor /var/lib/twofactor /usr/local/sbin/* /etc/pam.d /etc/ssh /etc/chrony; "
         "rm -f /etc/systemd/system/twofactor-boot.service /etc/systemd/system/multi-user.target.d/twofactor.conf; "
@@ -101,7 +104,7 @@ def clean(host: Host) -> None:
         "tar -C / -xpf /root/baseline/etc.tar; "
         "for home in /home/*; do case $home in */ansible | */alice) ;; *) rm -rf $home ;; esac; done; "
         "rm -rf /root/.ssh; cp -p /home/ansible/.ssh/authorized_keys /home/alice/.ssh/authorized_keys; "
-        "chown alice: /home/alice/.ssh/authorized_keys; systemctl reload-or-restart ssh"
+        "chown alice: /home/alice/.ssh/authorized_keys; systemctl reset-failed; systemctl restart ssh"
     )
 
 

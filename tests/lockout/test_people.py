@@ -127,12 +127,12 @@ def test_sshd_does_not_let_the_only_verified_user_come(host: Host, line: str) ->
     alice = Token()
     _enrol(host, ansible=Token(), alice=alice)
     prove(host, "alice", alice)
-    host.shell("cat > /etc/ssh/sshd_config.d/60-users.conf; systemctl reload ssh", stdin=line + "\n")
+    host.shell("cat > /etc/ssh/sshd_config.d/60-users.conf; systemctl restart ssh", stdin=line + "\n")
     refused(host, "nobody_verified", **wanted(None, exempt_users=[]))
 
 
 def test_sshd_does_not_let_the_enrolled_user_come_but_the_automation(host: Host) -> None:
-    host.shell("echo 'AllowUsers ansible' > /etc/ssh/sshd_config.d/60-users.conf; systemctl reload ssh")
+    host.shell("echo 'AllowUsers ansible' > /etc/ssh/sshd_config.d/60-users.conf; systemctl restart ssh")
     host.apply(**wanted(Token()), guard=True)
     assert not host.ssh("alice", key=True)
     assert host.module("twofactor_info")["twofactor"]["ssh"]["state"] == "enabled"
@@ -151,7 +151,7 @@ def test_keys_are_kept_elsewhere(host: Host) -> None:
         "mkdir -m 755 /etc/ssh/keys; cp /home/ansible/.ssh/authorized_keys /etc/ssh/keys/ansible; "
         "cp /home/ansible/.ssh/authorized_keys /etc/ssh/keys/alice; chmod 644 /etc/ssh/keys/*; "
         "rm /home/alice/.ssh/authorized_keys; "
-        "echo 'AuthorizedKeysFile /etc/ssh/keys/%u' > /etc/ssh/sshd_config.d/60-keys.conf; systemctl reload ssh"
+        "echo 'AuthorizedKeysFile /etc/ssh/keys/%u' > /etc/ssh/sshd_config.d/60-keys.conf; systemctl restart ssh"
     )
     carried_out(host, Token())
 
@@ -162,7 +162,7 @@ def test_keys_come_from_a_command(host: Host) -> None:
         "mv /home/alice/.ssh/authorized_keys /etc/ssh/all-keys; chmod 644 /etc/ssh/all-keys; "
         "printf 'AuthorizedKeysFile none\\nAuthorizedKeysCommand /usr/local/sbin/keys\\n"
         "AuthorizedKeysCommandUser nobody\\nPermitRootLogin no\\n' > /etc/ssh/sshd_config.d/60-keys.conf; "
-        "systemctl reload ssh"
+        "systemctl restart ssh"
     )
     carried_out(host, Token())
 

@@ -50,13 +50,13 @@ def started_differently(host: Host) -> Iterator[Host]:
 def test_other_settings_are_outranked(host: Host, path: str, text: str) -> None:
     host.shell(f"cat > /etc/ssh/sshd_config.d/{path}", stdin=text)
     if path != "50-nokeys.conf":  # Ansible itself has to come in once more
-        host.shell("systemctl reload ssh")
+        host.shell("systemctl restart ssh")
     carried_out(host, Token())
 
 
 def test_keyboard_interactive_is_off_in_a_match_block_at_the_end(host: Host) -> None:
     block = "\nMatch User alice\n    KbdInteractiveAuthentication no\n    PasswordAuthentication yes\n"
-    host.shell("cat >> /etc/ssh/sshd_config; systemctl reload ssh", stdin=block)
+    host.shell("cat >> /etc/ssh/sshd_config; systemctl restart ssh", stdin=block)
     carried_out(host, Token(), "password_and_code")
 
 
@@ -65,7 +65,7 @@ def test_a_configuration_that_does_not_read_drop_ins_first(host: Host, place: st
     script = "sed -i '/^Include/d' /etc/ssh/sshd_config; sed -i '1i UsePAM no' /etc/ssh/sshd_config"
     if place == "Include at the end":
         script += "; echo 'Include /etc/ssh/sshd_config.d/*.conf' >> /etc/ssh/sshd_config"
-    host.shell(script + "; systemctl reload ssh")
+    host.shell(script + "; systemctl restart ssh")
     carried_out(host, Token())
 
 

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A NAS of each release for the login tests, as it was before each of them; and how many releases pass.
 
-Run with ``-n 6 --dist loadgroup`` several files go at once, each with NASes of its own: the tests mostly wait.
+Run with ``-n 6`` several files go at once, each with NASes of its own: the tests mostly wait.
 FLEETAUTH_KEEP=1 leaves the hosts running for a look around.
 """
 
@@ -13,6 +13,7 @@ import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -93,17 +94,27 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     return report
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at the groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tell each test's release to the reports, and keep a file's tests of one release together."""
-    here = Path(__file__).parent
-    for item in items:
-        if here not in item.path.parents:
-            continue
-        callspec = getattr(item, "callspec", None)
-        release = str(callspec.params.get("machine", "")) if callspec else ""
-        item.user_properties.append(("release", release or " ".join(RELEASES)))
-        item.add_marker(pytest.mark.xdist_group(f"{release or 'mixed'} {item.path.stem}"))
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Tell the test's release to the reports."""
+    item.user_properties.append(("release", _release_of(item.nodeid) or " ".join(RELEASES)))
+
+
+def _release_of(nodeid: str) -> str:
+    """Return the release that a test is about, empty for one of several."""
+    words = nodeid.rpartition("[")[2].rstrip("]").split("-")
+    return next((release for release in RELEASES if release in words), "")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of one file and one release together: they share a NAS."""
+    from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+    class ByRelease(LoadScopeScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            return f"{nodeid.partition('::')[0]} {_release_of(nodeid)}"
+
+    return ByRelease(config, log)
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -193,13 +193,15 @@ def _refuse_jump_over(before: str, service: str, read: Callable[[str], str | Non
     """Refuse a line before ours that jumps past it, as ``success=1`` of a bare pam_unix does.
 
     A jump that ends at ours is fine for a password that was right. Any other has left out what stands in between,
-    which may be the password.
+    which may be the password, so that something before ours still has to decide.
     """
     flat = _flat(before, read)
+    decides = [number for number, line in enumerate(flat) if line.stack or _fails(line.control)]
     for number, line in enumerate(flat):
         for outcome, steps in re.findall(r"(\w+)\s*=\s*(\d+)", line.control):
             was_right = line.is_primary and outcome in ("success", "new_authtok_reqd")
-            if number + int(steps) + (0 if was_right else 1) >= len(flat) and int(steps):
+            goes_on_at = number + int(steps) + 1
+            if goes_on_at > (len(flat) if was_right else max(decides, default=-1)) and int(steps):
                 raise _unsafe(service, f"can jump over the code, or over the password, at '{line.what}'")
 
 

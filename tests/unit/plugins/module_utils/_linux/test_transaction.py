@@ -59,7 +59,8 @@ def steps() -> list[Step]:
 
 
 @pytest.fixture
-def host(root: Root) -> Root:
+def host(root: Root, monkeypatch: pytest.MonkeyPatch) -> Root:
+    monkeypatch.setattr(token_lock, "_PATIENCE", 0.0)  # the lock that is there below stays
     root.put(paths.token_file("alice"), token("alice", STATE), 0o600)
     root.put(paths.token_file("bob"), token("bob", STATE), 0o600)
     root.put(f"{paths.TOKENS}/bob.oath.lock", "", 0o600)
