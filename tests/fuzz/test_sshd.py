@@ -36,7 +36,9 @@ def test_a_staged_copy_loses_nothing(counter: Counter, text: str, names: list[st
     there = [f"{FOLDER}/{name}" for name in names]
     sshd.reads_dropin_first(text, there)
     for staged in (None, "/run/x/dropin.conf"):
-        copy = sshd.staged_main(text, staged, lambda pattern: there if pattern.endswith("*.conf") else [])
+        copy = sshd.staged_main(
+            text, {paths.SSHD_DROPIN: staged}, lambda pattern: there if pattern.endswith("*.conf") else []
+        )
         left = iter(lines.split_lines(copy))
         for line in lines.split_lines(text):
             if "nclude" not in line:

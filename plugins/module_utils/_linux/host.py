@@ -8,6 +8,7 @@ Reads and runs, decides nothing. Private to this collection: may change at any t
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
@@ -85,6 +86,17 @@ class Host:
         except KeyError:
             return False
         return True
+
+
+def groups_of(name: str, primary: int) -> set[str]:
+    """Return all groups of an account, as sshd and PAM find them (getgrouplist(3)); ``primary`` is a number."""
+    import grp  # only needed where groups are judged
+
+    found = set()
+    for number in os.getgrouplist(name, primary):
+        with contextlib.suppress(KeyError):  # a number that has no name
+            found.add(grp.getgrgid(number).gr_name)
+    return found
 
 
 def read_text(path: str) -> str | None:

@@ -9,7 +9,6 @@ Private to this collection: may change at any time.
 from __future__ import annotations
 
 import glob
-import grp
 import os
 import pwd
 
@@ -31,6 +30,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard i
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     Host,
+    groups_of,
     read_text,
 )
 
@@ -83,20 +83,14 @@ def _accounts(settings: dict[str, str]) -> list[Account]:
     key_files = settings.get("authorizedkeysfile", ".ssh/authorized_keys")
     elsewhere = any(settings.get(name, "none") != "none" for name in _KEYS_ELSEWHERE)
     passwords = _passwords()
-    names = {group.gr_gid: group.gr_name for group in grp.getgrall()}
-    members: dict[str, set[str]] = {}
-    for group in grp.getgrall():
-        for member in group.gr_mem:
-            members.setdefault(member, set()).add(group.gr_name)
     found = []
     for user in pwd.getpwall():
         if os.path.basename(user.pw_shell or "/bin/sh") in _NO_SHELL:
             continue
-        groups = {*members.get(user.pw_name, set()), names.get(user.pw_gid, "")} - {""}
         found.append(
             Account(
                 user.pw_name,
-                tuple(sorted(groups)),
+                tuple(sorted(groups_of(user.pw_name, user.pw_gid))),
                 has_password=passwords.get(user.pw_name, False),
                 has_key=elsewhere or _has_key(user, key_files),
             )

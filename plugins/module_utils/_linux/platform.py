@@ -8,6 +8,7 @@ Imports stand inside the methods: each call imports what it uses, and the emerge
 
 from __future__ import annotations
 
+import contextlib
 import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -24,6 +25,8 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan
 
@@ -126,7 +129,7 @@ class LinuxPlatform:
             transaction,
         )
 
-        with transaction.one_at_a_time():
+        with _refusals_logged(check_mode), transaction.one_at_a_time():
             return pending.settle(confirmed, check_mode)
 
     def after_boot(self) -> None:
@@ -194,11 +197,9 @@ class LinuxPlatform:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
 
         options = {**(change.ssh or {}), **(change.policy or {})}
-        reasons = error.reasons if isinstance(error, Refused) else [error]
-        codes = dict.fromkeys(getattr(reason, "code", "os_error") for reason in reasons)
         audit.log(
             "refused",
-            codes=",".join(codes),
+            codes=_codes_of(error),
             why=options.get("reason", "") or (change.bypass.reason if change.bypass else ""),
             guard="" if change.guard else "off",
         )
@@ -239,15 +240,40 @@ class LinuxPlatform:
 
     def set_ntp(self, change: NtpChange, check_mode: bool) -> Outcome:
         """Set where this host takes its time from, and wait until its clock is right."""
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import clock
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit, clock
 
-        return clock.set_ntp(change, check_mode)
+        with _refusals_logged(check_mode):
+            outcome = clock.set_ntp(change, check_mode)
+        if outcome.changed and not check_mode:
+            audit.log("ntp", servers=",".join(change.servers or ()), pools=",".join(change.pools or ()))
+        return outcome
 
     def set_sshd(self, change: SshdChange, check_mode: bool) -> Outcome:
         """Bring the SSH service to what one-time codes need of it."""
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import service
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit, service
 
-        return service.set_sshd(change, check_mode)
+        with _refusals_logged(check_mode):
+            outcome = service.set_sshd(change, check_mode)
+        if outcome.changed and not check_mode:
+            audit.log("sshd", running=outcome.after.get("ssh", ""), root_login=change.root_login or "")
+        return outcome
+
+
+def _codes_of(error: TwofactorError | OSError) -> str:
+    reasons = error.reasons if isinstance(error, Refused) else [error]
+    return ",".join(dict.fromkeys(getattr(reason, "code", "os_error") for reason in reasons))
+
+
+@contextlib.contextmanager
+def _refusals_logged(check_mode: bool) -> Iterator[None]:
+    try:
+        yield
+    except (TwofactorError, OSError) as error:
+        if not check_mode:
+            from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
+
+            audit.log("refused", codes=_codes_of(error))
+        raise
 
 
 def _outcome(plan: Plan, host: Host) -> Outcome:

@@ -73,6 +73,9 @@ def _with_sshd_installed(change: SshdChange) -> Outcome:
 def _set_root_login(change: SshdChange, host: Host, main: str, outcome: Outcome, check_mode: bool) -> None:
     before = host.read(paths.SSHD_ROOT_DROPIN)
     wanted = render_root_dropin(change.root_login, before)
+    # Asked for again it is looked at again: what has outranked it since is not passed over.
+    if wanted != before or change.root_login in sshd.ROOT_LOGIN:
+        sshd_check.check_root(host, main, wanted, sshd.ROOT_LOGIN.get(change.root_login or "", ""))
     if wanted == before:
         return
     outcome.changed = True
@@ -81,11 +84,6 @@ def _set_root_login(change: SshdChange, host: Host, main: str, outcome: Outcome,
     if check_mode:
         return
     _replace(wanted)
-    try:
-        sshd_check.check_staged(host, main, host.read(paths.SSHD_DROPIN), None, [])
-    except TwofactorError:
-        _replace(before)
-        raise
     daemon.reload_sshd()
 
 

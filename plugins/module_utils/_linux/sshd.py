@@ -157,29 +157,26 @@ def without_include(main: str) -> str:
     return "".join(line for line in split_lines(main) if line != INCLUDE_LINE)
 
 
-def staged_main(main: str, staged_dropin: str | None, expand: Callable[[str], list[str]]) -> str:
-    """Return an sshd_config that reads ``staged_dropin`` where ours would be read, for a check.
+def staged_main(main: str, staged: dict[str, str | None], expand: Callable[[str], list[str]]) -> str:
+    """Return an sshd_config that reads other files where drop-ins of ours would be read, for a check.
 
-    ``expand`` lists the files that an Include pattern matches now. Without a drop-in (None) ours is left
-    out, as after a disable.
+    ``staged`` maps a drop-in to the file in its place, None when it is to be left out, as after a disable. ``expand``
+    lists the files that an Include pattern matches now.
     """
     out = []
     for line in split_lines(main):
         match = _KEYWORD.match(line.split("#", 1)[0])
         if match and match.group("keyword").lower() == "include":
-            line = _staged_include(match.group("value"), staged_dropin, expand)  # noqa: PLW2901
+            line = _staged_include(match.group("value"), staged, expand)  # noqa: PLW2901
         out.append(line)
     return "".join(out)
 
 
-def _staged_include(patterns: str, staged_dropin: str | None, expand: Callable[[str], list[str]]) -> str:
+def _staged_include(patterns: str, staged: dict[str, str | None], expand: Callable[[str], list[str]]) -> str:
     wanted = []
     for full in _patterns(patterns):
-        hits = set(expand(full)) - {paths.SSHD_DROPIN}
-        if _matches(paths.SSHD_DROPIN, full):
-            hits.add(paths.SSHD_DROPIN)
-        wanted += sorted(hits)
-    named = [staged_dropin if path == paths.SSHD_DROPIN else path for path in wanted]
+        wanted += sorted({*expand(full), *(path for path in staged if _matches(path, full))})
+    named = [staged.get(path, path) for path in wanted]
     lines = [f'Include "{path}"\n' if " " in path else f"Include {path}\n" for path in named if path]
     return "".join(lines)
 

@@ -29,6 +29,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     Host,
     find_program,
+    groups_of,
     run,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
@@ -53,7 +54,7 @@ def visitors(ssh_exempt: Exempt, users: list[str]) -> list[Visitor]:
     """Return one login for each kind that the drop-in tells apart, and one for each user."""
     import ipaddress
 
-    exempt_members = set(ssh_exempt.users) | _members(ssh_exempt.groups)
+    exempt_members = set(ssh_exempt.users) | _members(ssh_exempt.groups, users)
     networks = [ipaddress.ip_network(network) for network in ssh_exempt.networks]
     everybody = any(ipaddress.ip_address(SOMEWHERE) in network for network in networks)
     found = [
@@ -64,26 +65,24 @@ def visitors(ssh_exempt: Exempt, users: list[str]) -> list[Visitor]:
     return found
 
 
-def _members(groups: tuple[str, ...]) -> set[str]:
-    """Return who is in any of ``groups``, as a primary or as a further group."""
-    import grp
+def _members(groups: tuple[str, ...], users: list[str]) -> set[str]:
+    """Return who is in any of ``groups``: of all accounts that are listed, and of ``users`` who may not be."""
     import pwd
 
-    found: set[str] = set()
-    for name in groups:
-        try:
-            group = grp.getgrnam(name)
-        except KeyError:
-            continue
-        found |= set(group.gr_mem)
-        found |= {user.pw_name for user in pwd.getpwall() if user.pw_gid == group.gr_gid}
-    return found
+    if not groups:
+        return set()
+    accounts = {account.pw_name: account.pw_gid for account in pwd.getpwall()}
+    for name in users:
+        if name not in accounts:  # a directory need not list those that it knows
+            with contextlib.suppress(KeyError):
+                accounts[name] = pwd.getpwnam(name).pw_gid
+    return {name for name, gid in accounts.items() if groups_of(name, gid) & set(groups)}
 
 
 def without_our_dropin(host: Host) -> dict[str, str]:
     """Return what sshd would apply to root from anywhere if our drop-in were not there."""
     main = sshd.without_include(host.read(paths.SSHD_CONFIG) or "")
-    with _staged(host, main, None) as path:
+    with _staged(host, main, {paths.SSHD_DROPIN: None}) as path:
         return effective(path, Visitor("root", SOMEWHERE, False))
 
 
@@ -110,7 +109,7 @@ def check_staged(
     ``main`` and ``dropin`` are the texts as they shall be; ``ssh`` None checks the syntax alone. The host
     is not changed.
     """
-    with _staged(host, main, dropin) as path:
+    with _staged(host, main, {paths.SSHD_DROPIN: dropin}) as path:
         _refuse_invalid(path)
         if ssh is None:
             return
@@ -119,17 +118,40 @@ def check_staged(
             _refuse_different(path, name, ssh)
 
 
+def check_root(host: Host, main: str, dropin: str | None, permit_root_login: str) -> None:
+    """Refuse a drop-in for root's login that sshd would not take, or that something else outranks.
+
+    ``permit_root_login`` is what sshd has to say with it, nothing when it is to say what it likes; what it says for as
+    long as it asks for codes is another module's to declare. The host is not changed.
+    """
+    with _staged(host, main, {paths.SSHD_ROOT_DROPIN: dropin}) as path:
+        _refuse_invalid(path)
+    if not permit_root_login:
+        return
+    with _staged(host, main, {paths.SSHD_ROOT_DROPIN: dropin, paths.SSHD_DROPIN: None}) as path:
+        settings = effective(path, Visitor("root", SOMEWHERE, False))
+        wrong = sshd.differences(settings, {"permitrootlogin": permit_root_login})
+        if wrong:
+            raise TwofactorError(
+                "sshd_overridden",
+                f"With {paths.SSHD_ROOT_DROPIN} in place sshd would still not do as declared for root: {wrong[0]}.",
+                "Look for PermitRootLogin on sshd's command line, in what it reads before that, and in Match blocks; "
+                "and see that sshd_config includes sshd_config.d.",
+            )
+
+
 @contextlib.contextmanager
-def _staged(host: Host, main: str, dropin: str | None) -> Iterator[str]:
+def _staged(host: Host, main: str, dropins: dict[str, str | None]) -> Iterator[str]:
     files.make_folder("/run/sshd", 0o755)  # sshd -t wants it, and a stopped sshd has taken it away
     folder = tempfile.mkdtemp(prefix="twofactor-", dir="/run")
     try:
-        staged_dropin = None
-        if dropin is not None:
-            staged_dropin = os.path.join(folder, "dropin.conf")
-            _write(staged_dropin, dropin)
+        named = {}
+        for path, text in dropins.items():
+            named[path] = os.path.join(folder, os.path.basename(path)) if text is not None else None
+            if text is not None:
+                _write(os.path.join(folder, os.path.basename(path)), text)
         staged_main = os.path.join(folder, "sshd_config")
-        _write(staged_main, sshd.staged_main(main, staged_dropin, host.glob))
+        _write(staged_main, sshd.staged_main(main, named, host.glob))
         yield staged_main
     finally:
         shutil.rmtree(folder, ignore_errors=True)

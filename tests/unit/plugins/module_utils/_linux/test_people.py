@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 from pathlib import Path
 from types import SimpleNamespace
@@ -52,7 +53,8 @@ class People:
         self.host = FakeHost()
         self._read = people.read_text
         monkeypatch.setattr(pwd, "getpwall", lambda: self.users)
-        monkeypatch.setattr(grp, "getgrall", lambda: self.groups)
+        monkeypatch.setattr(grp, "getgrgid", self.getgrgid)
+        monkeypatch.setattr(os, "getgrouplist", self.getgrouplist)
         monkeypatch.setattr(people, "read_text", self.read_text)
         monkeypatch.setattr(sshd_check, "without_our_dropin", self.without_our_dropin)
         monkeypatch.setattr(clock, "read_clock", lambda: self.clock)
@@ -73,6 +75,15 @@ class People:
         self.users.append(SimpleNamespace(pw_name=name, pw_shell=shell, pw_dir=str(home), pw_gid=gid))
         self.shadow += f"{name}:{password}:20000:0:99999:7:::\n"
         return home
+
+    def getgrgid(self, number: int) -> Any:
+        found = [group for group in self.groups if group.gr_gid == number]
+        if not found:
+            raise KeyError(number)
+        return found[0]
+
+    def getgrouplist(self, name: str, gid: int) -> list[int]:
+        return [gid, *(group.gr_gid for group in self.groups if name in group.gr_mem)]
 
     def group(self, name: str, gid: int, *members: str) -> None:
         self.groups.append(SimpleNamespace(gr_name=name, gr_gid=gid, gr_mem=list(members)))

@@ -6,7 +6,7 @@ import json
 import os
 import time
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -34,6 +34,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
     BypassChange,
     Change,
     NtpChange,
+    Outcome,
     SecretsChange,
     SshdChange,
     UserSecret,
@@ -345,11 +346,38 @@ def test_options_given_with_off_are_kept_for_later(root: Root, platform: LinuxPl
 def test_the_rest_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "missing", lambda *wanted: list(wanted))
     monkeypatch.setattr(report, "report", lambda: {"platform": "linux"})
-    monkeypatch.setattr(clock, "set_ntp", lambda change, check_mode: (asdict(change)["nts"], check_mode))
-    monkeypatch.setattr(service, "set_sshd", lambda change, check_mode: (change.running, check_mode))
     platform = LinuxPlatform()
 
     assert platform.missing_packages("chrony") == ["chrony"]
     assert platform.info() == {"platform": "linux"}
-    assert platform.set_ntp(NtpChange(nts=True), check_mode=True) == (True, True)
-    assert platform.set_sshd(SshdChange(running=False), check_mode=False) == (False, False)
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_what_else_is_changed_or_refused_is_logged(
+    root: Root, monkeypatch: pytest.MonkeyPatch, check_mode: bool
+) -> None:
+    """Time servers, the SSH service, and a confirmation that comes too late."""
+    done = Outcome(changed=True, after={"ssh": "running"})
+    monkeypatch.setattr(clock, "set_ntp", lambda *_arguments: done)
+    monkeypatch.setattr(service, "set_sshd", lambda *_arguments: done)
+    platform = LinuxPlatform()
+    platform.set_ntp(NtpChange(servers=("a", "b")), check_mode)
+    platform.set_sshd(SshdChange(root_login="denied"), check_mode)
+    root.put(paths.REVERTED, '{"why": "nobody confirmed it in time"}')
+    with pytest.raises(TwofactorError):
+        platform.settle(True, check_mode)
+
+    def refuse(*_arguments: object) -> Outcome:
+        raise Refused([TwofactorError("sshd_overridden", "no"), TwofactorError("read_only", "no")])
+
+    monkeypatch.setattr(service, "set_sshd", refuse)
+    with pytest.raises(Refused):
+        platform.set_sshd(SshdChange(root_login="denied"), check_mode)
+
+    expected: list[tuple[str, dict[str, object]]] = [
+        ("ntp", {"servers": "a,b", "pools": ""}),
+        ("sshd", {"running": "running", "root_login": "denied"}),
+        ("refused", {"codes": "change_reverted"}),
+        ("refused", {"codes": "sshd_overridden,read_only"}),
+    ]
+    assert root.logged == ([] if check_mode else expected)

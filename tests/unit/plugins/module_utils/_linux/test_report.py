@@ -50,7 +50,7 @@ class Reported:
         monkeypatch.setattr(packages, "missing", lambda *_wanted: [])
         monkeypatch.setattr(packages, "has_pam_module", lambda _name: self.modules)
         monkeypatch.setattr(sshd_check, "effective", self._effective)
-        monkeypatch.setattr(sshd_check, "_members", lambda groups: {"carol"} if groups else set())
+        monkeypatch.setattr(sshd_check, "_members", lambda groups, _users: {"carol"} if groups else set())
 
     def _effective(self, _config: str, visitor: Visitor) -> dict[str, str]:
         self.asked.append(visitor)

@@ -41,7 +41,7 @@ class Systemd:
 
 @pytest.fixture
 def systemd(root: Root, monkeypatch: pytest.MonkeyPatch) -> Systemd:
-    monkeypatch.setattr(sshd_check, "check_staged", lambda *_arguments: None)
+    monkeypatch.setattr(sshd_check, "check_root", lambda *_arguments: None)
     return Systemd(monkeypatch)
 
 
@@ -76,7 +76,7 @@ def test_root_login_is_set_once_and_taken_back(root: Root, systemd: Systemd) -> 
 
 
 @pytest.mark.parametrize("before", [None, DENIED])
-def test_configuration_that_sshd_refuses_is_taken_back(
+def test_configuration_that_sshd_refuses_is_not_written(
     root: Root, systemd: Systemd, monkeypatch: pytest.MonkeyPatch, before: str | None
 ) -> None:
     if before:
@@ -86,10 +86,22 @@ def test_configuration_that_sshd_refuses_is_taken_back(
     def refuse(*_arguments: Any) -> None:
         raise TwofactorError("sshd_config_invalid", "no")
 
-    monkeypatch.setattr(sshd_check, "check_staged", refuse)
-    with pytest.raises(TwofactorError):
-        service.set_sshd(SshdChange(root_login="allowed"), check_mode=False)
+    monkeypatch.setattr(sshd_check, "check_root", refuse)
+    for check_mode in (True, False):
+        with pytest.raises(TwofactorError):
+            service.set_sshd(SshdChange(root_login="allowed"), check_mode=check_mode)
     assert (root.state(), root.reloads) == (state, 0)
+
+
+def test_roots_login_is_looked_at_in_each_run(
+    root: Root, systemd: Systemd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Something that outranks the drop-in may have come since."""
+    asked: list[str] = []
+    monkeypatch.setattr(sshd_check, "check_root", lambda *arguments: asked.append(arguments[-1]))
+    for root_login in ("denied", "denied", None, "unmanaged", "unmanaged", "allowed"):
+        service.set_sshd(SshdChange(root_login=root_login), check_mode=False)
+    assert asked == ["no", "no", "", "yes"]
 
 
 @pytest.mark.parametrize(

@@ -183,14 +183,21 @@ def expand(*existing: str) -> Any:
     ],
 )  # fmt: skip
 def test_staged_main(main: str, existing: list[str], expected: str) -> None:
-    assert sshd.staged_main(main, "/run/x", expand(*existing)) == expected
+    assert sshd.staged_main(main, {OURS: "/run/x"}, expand(*existing)) == expected
 
 
 def test_staged_main_without_our_dropin() -> None:
     main = sshd.with_include(IN_FOLDER)
 
-    assert (
-        sshd.staged_main(main, None, expand(OURS, f"{FOLDER}/50-x.conf")) == f"Include {FOLDER}/50-x.conf\n"
+    staged = sshd.staged_main(main, {OURS: None}, expand(OURS, f"{FOLDER}/50-x.conf"))
+    assert staged == f"Include {FOLDER}/50-x.conf\n"
+
+
+def test_staged_main_with_two_dropins_one_of_which_is_new() -> None:
+    staged = {OURS: None, paths.SSHD_ROOT_DROPIN: "/run/root"}
+    there = expand(OURS, f"{FOLDER}/00-a.conf", f"{FOLDER}/50-x.conf")
+    assert sshd.staged_main(IN_FOLDER, staged, there) == (
+        f"Include {FOLDER}/00-a.conf\nInclude /run/root\nInclude {FOLDER}/50-x.conf\n"
     )
 
 

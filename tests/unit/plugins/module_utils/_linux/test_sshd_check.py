@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import grp
+import os
 import pwd
 from pathlib import Path
 from types import SimpleNamespace
@@ -73,16 +74,15 @@ def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sshd:
 
 @pytest.fixture
 def directory(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a group "robots" with one member by name and one by number."""
-
-    def getgrnam(name: str) -> SimpleNamespace:
-        if name != "robots":
-            raise KeyError(name)
-        return SimpleNamespace(gr_mem=["backup"], gr_gid=4242)
-
-    users = [SimpleNamespace(pw_name="ansible", pw_gid=4242), SimpleNamespace(pw_name="alice", pw_gid=1)]
-    monkeypatch.setattr(grp, "getgrnam", getgrnam)
-    monkeypatch.setattr(pwd, "getpwall", lambda: users)
+    """Have a group "robots": one member by number, one by name, one in a directory that does not list its users."""
+    numbers = {"ansible": 4242, "alice": 1, "backup": 1, "remote": 2}
+    listed = [SimpleNamespace(pw_name=name, pw_gid=numbers[name]) for name in ("ansible", "alice", "backup")]
+    monkeypatch.setattr(pwd, "getpwall", lambda: listed)
+    monkeypatch.setattr(pwd, "getpwnam", lambda name: SimpleNamespace(pw_gid=numbers[name]))
+    further = {"backup": [4242], "remote": [4242, 4711]}
+    monkeypatch.setattr(os, "getgrouplist", lambda name, gid: [gid, *further.get(name, [])])
+    names = {4242: "robots", 1: "users", 2: "domain users"}
+    monkeypatch.setattr(grp, "getgrgid", lambda number: SimpleNamespace(gr_name=names[number]))
 
 
 def told(exempt: Exempt, *users: str) -> list[tuple[str, str, bool]]:
@@ -98,9 +98,10 @@ def test_every_user_and_root_are_judged() -> None:
 
 
 def test_exempt_users_and_members_are_judged_as_such(directory: None) -> None:
-    assert told(Exempt(users=("alice", "carol"), groups=("robots", "missing")), "alice", "bob") == [
+    assert told(Exempt(users=("alice", "carol"), groups=("robots", "missing")), "alice", "bob", "remote") == [
         ("alice", SOMEWHERE, True),
         ("bob", SOMEWHERE, False),
+        ("remote", SOMEWHERE, True),
         ("root", SOMEWHERE, False),
         ("ansible", SOMEWHERE, True),
         ("backup", SOMEWHERE, True),
@@ -135,7 +136,7 @@ def test_merged_configuration_is_checked_and_removed(program: Sshd) -> None:
     check(host, ROBOT, ROOT, ALICE)
 
     assert (
-        f"Include {program.folder}/staged/dropin.conf\nInclude /etc/ssh/sshd_config.d/50-x.conf\n"
+        f"Include {program.folder}/staged/00-twofactor.conf\nInclude /etc/ssh/sshd_config.d/50-x.conf\n"
         in program.configs[0]
     )
     assert {" ".join(command[:2]) for command in program.commands} == {"/usr/sbin/sshd -f"}
@@ -279,3 +280,26 @@ def test_sshd_that_reads_another_file(
         sshd_check.check_staged(host, main, "", KEY, logins)  # type: ignore[arg-type]
     assert caught.value.code == "sshd_other_config"
     sshd_check.check_staged(host, main, "", None, [])  # type: ignore[arg-type]
+
+
+# Root's own drop-in.
+
+
+@pytest.mark.parametrize("said", ["yes", "no"])
+def test_roots_login_is_judged_with_its_dropin_and_without_ours(program: Sshd, said: str) -> None:
+    program.default = {"permitrootlogin": said}
+    host = Seen()
+    sshd_check.check_root(host, host.texts[paths.SSHD_CONFIG], "PermitRootLogin yes\n", "")  # type: ignore[arg-type]
+    assert (program.asked, len(program.configs)) == ([], 1)
+
+    main = host.texts[paths.SSHD_CONFIG]
+    if said == "yes":
+        sshd_check.check_root(host, main, "PermitRootLogin yes\n", "yes")  # type: ignore[arg-type]
+    else:
+        with pytest.raises(TwofactorError, match="permitrootlogin is 'no' and not 'yes'") as caught:
+            sshd_check.check_root(host, main, "PermitRootLogin yes\n", "yes")  # type: ignore[arg-type]
+        assert caught.value.code == "sshd_overridden"
+    assert program.asked == [f"user=root,host={SOMEWHERE},addr={SOMEWHERE}"]
+    assert f"Include {program.folder}/staged/01-twofactor-root.conf\n" in program.configs[-1]
+    assert "00-twofactor" not in program.configs[-1]
+    assert list(program.folder.iterdir()) == []
