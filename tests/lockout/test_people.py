@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.lockout.points import carried_out, protects, prove, refused, wanted
-from tests.login.fleet import Host, Token
+from tests.login.fleet import PASSWORD, Host, Token
 
 pytestmark = pytest.mark.starting_point
 
@@ -111,6 +111,42 @@ def test_root_is_the_only_administrator(host: Host) -> None:
     options["ssh"]["root_login"] = "allowed"
     host.apply(**options, guard=True)
     protects(host, token, user="root")
+
+
+@pytest.mark.parametrize("method", ["key_and_code", "password_and_code"])
+def test_root_has_a_token_of_no_use(host: Host, method: str) -> None:
+    """Root could not log in before either, so nobody is shut out; it is said all the same."""
+    root, alice = Token(), Token()
+    options = wanted(alice, method)
+    options["secrets"]["users"].append({"name": "root", "secret": root.secret})
+    host.shell(f"echo 'root:{PASSWORD}' | chpasswd")
+    if method == "key_and_code":
+        host.shell("mkdir -m 700 /root/.ssh; cp /home/ansible/.ssh/authorized_keys /root/.ssh/")
+        refused(host, "user_shut_out", **options)
+        options["ssh"]["root_login"] = "denied"
+        assert "cannot log in" not in carried_out(host, alice, method, **options)["printed"]
+        assert not host.ssh("root", key=True, code=root.code())
+    else:
+        result = carried_out(host, alice, method, **options)
+        assert "Root has a token and cannot log in by SSH with it" in result["printed"]
+        assert not host.ssh("root", password=PASSWORD, code=root.code())
+    options["ssh"]["root_login"] = "allowed"
+    assert "cannot log in" not in host.apply(**options, guard=True)["printed"]
+    protects(host, root, method, user="root")
+
+
+@pytest.mark.parametrize("membership", ["primary", "further"])
+def test_the_exempt_group_is_one_of_any_kind(host: Host, membership: str) -> None:
+    """By getgrouplist(3), as sshd and PAM have it; the group's entry does not name whose primary group it is."""
+    option = "-g" if membership == "primary" else "-aG"
+    host.shell(f"gpasswd -d ansible robots; groupadd robots2; usermod {option} robots2 ansible")
+    assert ("ansible" in host.shell("getent group robots2")) == (membership == "further")
+    # A Match block of somebody else's has every single user judged.
+    host.shell(
+        "printf 'Match User alice\n  X11Forwarding no\n' > /etc/ssh/sshd_config.d/60-match.conf; systemctl restart ssh"
+    )
+    token = Token()
+    carried_out(host, token, **wanted(token, exempt_users=[], exempt_groups=["robots2"]))
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lockout.points import apply_at_the_console, carried_out, protects, refused, snapshot, wanted
+from tests.lockout.points import (
+    apply_at_the_console,
+    carried_out,
+    is_refused,
+    log,
+    protects,
+    refused,
+    snapshot,
+    wanted,
+)
 from tests.login.fleet import Host, Token
 
 pytestmark = pytest.mark.starting_point
@@ -80,6 +89,37 @@ def test_a_broken_configuration_is_not_made_worse(host: Host, file: str, text: s
     host.shell(f"echo '{text}' > /etc/ssh/{file}")
     result = refused(host, "sshd_config_invalid", **wanted(Token()))
     assert file in result["msg"]
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        pytest.param("sshd_config.d/00-first.conf", "PermitRootLogin yes\n", id="read first"),
+        pytest.param(
+            "sshd_config.d/50-match.conf", "Match User root\n  PermitRootLogin yes\n", id="a Match block"
+        ),
+        pytest.param("sshd_config", "PermitRootLogin yes\nUsePAM yes\n", id="no Include"),
+    ],
+)
+def test_root_is_to_be_kept_out_and_something_lets_it_in(host: Host, path: str, text: str) -> None:
+    host.shell(f"cat > /etc/ssh/{path}; systemctl restart ssh", stdin=text)
+    for check in ([], ["--check"]):
+        before = snapshot(host)
+        result = host.module("twofactor_sshd", *check, root_login="denied")
+        assert [reason["code"] for reason in result["reasons"]] == ["sshd_overridden"]
+        assert "permitrootlogin is 'yes'" in result["msg"]
+        is_refused(host, result["reasons"], before)
+    host.shell(
+        f"rm /etc/ssh/{path}" if path != "sshd_config" else "sed -i /PermitRoot/d /etc/ssh/sshd_config"
+    )
+    host.shell("echo 'Include /etc/ssh/sshd_config.d/*.conf' >> /etc/ssh/sshd_config")
+    assert host.module("twofactor_sshd", root_login="denied")["changed"]
+    assert 'root_login="denied"' in log(host)
+    assert "permitrootlogin no" in host.shell("sshd -T")
+    assert not host.module("twofactor_sshd", root_login="denied")["changed"]
+    host.shell("echo 'PermitRootLogin yes' > /etc/ssh/sshd_config.d/00-first.conf")
+    again = host.module("twofactor_sshd", root_login="denied")
+    assert [reason["code"] for reason in again["reasons"]] == ["sshd_overridden"]
 
 
 def test_the_host_keys_have_gone(started_differently: Host) -> None:

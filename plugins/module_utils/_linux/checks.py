@@ -106,6 +106,7 @@ def _guard_reasons(plan: Plan, host: Host) -> list[TwofactorError]:
     after = guard.Situation(plan.after, frozenset(will), _services(plan.after, host))
     asking = (*after.services, *(("sshd",) if plan.after.ssh_asks() else ()))
     facts = people.read_facts(host, asking, [name for name in was if name not in plan.secrets.fresh])
+    plan.warnings += guard.advice(before, after, facts)
     return guard.reasons(before, after, facts, plan.secrets.removed, tightens=_tightens(plan))
 
 

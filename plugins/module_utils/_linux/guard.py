@@ -12,7 +12,7 @@ from __future__ import annotations
 import fnmatch
 import ipaddress
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Declared, Exempt
@@ -215,7 +215,7 @@ def _shut_out(before: Situation, after: Situation, facts: Facts, leaving: set[st
             continue
         own = facts.own if facts.own and facts.own.account == account.name else None
         stays = after.can_ssh(account, facts) or (own is not None and _from_exempt_network(after, own))
-        if before.can_ssh(account, facts) and not stays:
+        if before.can_ssh(account, facts) and not stays and not _denied(account, after):
             by_ssh.append(account)
         lost = set(after.lost_services(account)) - set(before.lost_services(account))
         if lost:
@@ -224,7 +224,8 @@ def _shut_out(before: Situation, after: Situation, facts: Facts, leaving: set[st
         TwofactorError(
             "user_shut_out",
             f"User '{account.name}' can log in by SSH today and could not afterwards: {_why(account, after)}.",
-            "Enrol or exempt the user (exempt accounts need a key), or give what is missing.",
+            "Enrol or exempt the user (exempt accounts need a key), or give what is missing"
+            + ("; root_login: denied if root is not to log in." if account.name == "root" else "."),
         )
         for account in by_ssh
     ]
@@ -236,6 +237,34 @@ def _shut_out(before: Situation, after: Situation, facts: Facts, leaving: set[st
         )
         for name, services in sorted(by_service.items())
     ]
+
+
+def _denied(account: Account, after: Situation) -> bool:
+    """Tell whether it is declared that an account shall not log in by SSH: then nobody is shut out by accident."""
+    return account.name == "root" and after.declared.ssh_asks() and after.declared.ssh.root_login == "denied"
+
+
+def advice(before: Situation, after: Situation, facts: Facts) -> list[str]:
+    """Return what is no reason against ``after``, since nobody loses by it, and still not what was meant.
+
+    Root with a token where sshd takes nothing but a key from root: a token is given to somebody who shall use it. A
+    root without one, or one that PermitRootLogin or root_login keeps out altogether, is not supposed to log in.
+    """
+    root = next((one for one in facts.accounts if one.name == "root" and one.name in after.enrolled), None)
+    if root is None or not after.declared.ssh_asks() or after.can_ssh(root, facts):
+        return []
+    allowed = replace(after.declared, ssh=replace(after.declared.ssh, root_login="allowed"))
+    takes_keys_only = after.declared.ssh.root_login == "unmanaged" and facts.ssh.root_login not in (
+        "yes",
+        "no",
+    )
+    if before.can_ssh(root, facts) or not takes_keys_only:
+        return []
+    if not replace(after, declared=allowed).can_ssh(root, facts):
+        return []
+    said = f"sshd says PermitRootLogin {facts.ssh.root_login}, which refuses codes"
+    what_to_do = "Set root_login: allowed, or root_login: denied if root is not to log in."
+    return [f"Root has a token and cannot log in by SSH with it: {said}. {what_to_do}"]
 
 
 def _why(account: Account, after: Situation) -> str:

@@ -235,27 +235,69 @@ def test_methods_that_change_shut_out_who_lacks_the_other_thing() -> None:
         ("unmanaged", "prohibit-password", ["user_shut_out"]),
         ("unmanaged", "yes", []),
         ("allowed", "without-password", []),
-        ("denied", "yes", ["user_shut_out"]),
+        ("denied", "yes", []),
         ("unmanaged", "no", []),
     ],
 )
 def test_root_with_a_token(root_login: str, own: str, expected: list[str]) -> None:
     wanted = after(ssh=replace(KEY, root_login=root_login), enrolled=("alice", "root"))
-    assert codes(wanted, people(ANSIBLE, ALICE, ROOT, ssh=SshFacts(root_login=own))) == expected
+    facts = people(ANSIBLE, ALICE, ROOT, ssh=SshFacts(root_login=own))
+    assert codes(wanted, facts) == expected
+    assert guard.advice(OFF, wanted, facts) == []
+
+
+@pytest.mark.parametrize("ssh", [KEY, PASSWORD])
+@pytest.mark.parametrize(
+    ("root_login", "own", "account", "enrolled", "is_advised"),
+    [
+        pytest.param("unmanaged", "prohibit-password", ROOT, True, True, id="nobody has decided"),
+        pytest.param("unmanaged", "forced-commands-only", ROOT, True, True, id="nor here"),
+        pytest.param("unmanaged", "prohibit-password", ROOT, False, False, id="no token"),
+        pytest.param("unmanaged", "no", ROOT, True, False, id="sshd keeps it out"),
+        pytest.param("denied", "prohibit-password", ROOT, True, False, id="denied"),
+        pytest.param("allowed", "prohibit-password", ROOT, True, False, id="allowed"),
+        pytest.param("unmanaged", "yes", ROOT, True, False, id="sshd lets it in"),
+        pytest.param("unmanaged", "prohibit-password", Account("root"), True, False, id="nothing to log in with"),
+    ],
+)  # fmt: skip
+def test_root_that_could_not_use_its_token(
+    ssh: SshPolicy, root_login: str, own: str, account: Account, enrolled: bool, is_advised: bool
+) -> None:
+    """Root comes in neither before nor after, so it is not shut out; but a token is there to be used."""
+    wanted = after(
+        ssh=replace(ssh, root_login=root_login), enrolled=("alice", *(["root"] if enrolled else []))
+    )
+    facts = people(ANSIBLE, ALICE, account, ssh=SshFacts(root_login=own))
+    before = Situation(Declared(ON, replace(ssh, root_login="unmanaged")), frozenset({"alice"}))
+    (sentence, *rest) = guard.advice(before, wanted, facts) or [""]
+    assert (bool(sentence), rest) == (is_advised, [])
+    if is_advised:
+        assert own in sentence
+        assert codes(wanted, facts, before) == []
+        assert guard.advice(before, replace(wanted, declared=Declared(ON)), facts) == []
 
 
 def test_root_that_is_exempt_needs_no_code_so_prohibit_password_is_fine() -> None:
     wanted = after(replace(ON, exempt=Exempt(users=("ansible", "root"))))
 
     assert codes(wanted, people(ANSIBLE, ALICE, ROOT)) == []
-    denied = after(wanted.declared.policy, replace(KEY, root_login="denied"))
-    assert codes(denied, people(ANSIBLE, ALICE, ROOT)) == ["user_shut_out"]
+
+
+def test_root_that_is_denied_on_purpose_is_not_shut_out_by_accident() -> None:
+    denied = after(ssh=replace(KEY, root_login="denied"))
+    assert codes(denied, people(ANSIBLE, ALICE, ROOT)) == []
+    assert codes(denied, people(ANSIBLE, ALICE, ROOT, own=OwnLogin("root", "192.0.2.7"))) == [
+        "own_account_shut_out"
+    ]
+    without_ssh = after(ssh=SshPolicy(root_login="denied"), enrolled=(), services=("sudo",))
+    assert "user_shut_out" in codes(without_ssh, people(ANSIBLE, ROOT))
 
 
 def test_why_root_is_shut_out() -> None:
     wanted = after(enrolled=("alice", "root"))
     (reason,) = guard.reasons(OFF, wanted, people(ANSIBLE, ALICE, ROOT))
     assert "root_login: allowed" in reason.message
+    assert "root_login: denied" in reason.remedy
 
 
 @pytest.mark.parametrize(
