@@ -153,13 +153,16 @@ options:
             O(return_secrets).
         type: str
       backup_secret:
-        description: The secret of a second device. Without it the present one stays.
+        description:
+          - The secret of a second device.
+          - Without it the present one stays. A renewal ends whatever is not given anew, since a device that was
+            lost must not stay good for anything.
         type: str
       recovery_secret:
         description:
           - The secret of the recovery codes, on Linux only. They are its HOTP values (RFC 4226) from counter 0 on.
           - Each works once, in order. The window of the host is how far one may lie ahead of the last one used.
-          - Without it the present ones stay. A new one refills them, and the codes before are void.
+          - Without it the present ones stay, but for a renewal. A new one refills them; the codes before are void.
         type: str
       recovery_count:
         description:
@@ -170,11 +173,14 @@ options:
         description:
           - The secret before, accepted beside the present one for as long as it is given here, so that a renewal
             leaves nobody without a working code. Only a secret that the host had goes on being accepted.
+          - Leave it out when the old device was lost.
         type: str
   state:
     description:
       - V(present) sees to it that the users have these secrets, V(absent) that they have none.
       - V(renewed) gives them new ones, once for each word in O(renewal).
+      - A renewal replaces all that a user has. A second device and recovery codes end unless new ones are
+        given too.
     type: str
     choices: [present, absent, renewed]
     default: present
@@ -369,13 +375,16 @@ options:
                 O(secrets.return_secrets).
             type: str
           backup_secret:
-            description: The secret of a second device. Without it the present one stays.
+            description:
+              - The secret of a second device.
+              - Without it the present one stays. A renewal ends whatever is not given anew, since a device that was
+                lost must not stay good for anything.
             type: str
           recovery_secret:
             description:
               - The secret of the recovery codes, on Linux only. They are its HOTP values (RFC 4226) from counter 0 on.
               - Each works once, in order. The window of the host is how far one may lie ahead of the last one used.
-              - Without it the present ones stay. A new one refills them, and the codes before are void.
+              - Without it the present ones stay, but for a renewal. A new one refills them; the codes before are void.
             type: str
           recovery_count:
             description:
@@ -386,11 +395,14 @@ options:
             description:
               - The secret before, accepted beside the present one for as long as it is given here, so that a renewal
                 leaves nobody without a working code. Only a secret that the host had goes on being accepted.
+              - Leave it out when the old device was lost.
             type: str
       state:
         description:
           - V(present) sees to it that the users have these secrets, V(absent) that they have none.
           - V(renewed) gives them new ones, once for each word in O(secrets.renewal).
+          - A renewal replaces all that a user has. A second device and recovery codes end unless new ones are
+            given too.
         type: str
         choices: [present, absent, renewed]
         default: present

@@ -363,6 +363,23 @@ def test_recovery_codes_need_a_window() -> None:
     assert caught.value.reasons[0].code == "recovery_needs_window"
 
 
+@pytest.mark.parametrize("keeps", [False, True], ids=["a lost phone", "a planned one"])
+def test_renewal_ends_every_device_that_is_not_given_anew(keeps: bool) -> None:
+    host = FakeHost().enrol("alice")
+    done(host, wanted(user_with(backup_seed=BACKUP)))
+    previous = SEEDS["alice"] if keeps else None
+    done(host, wanted(user_with(seed=NEW, previous_seed=previous), state="renewed", renewal="w"))
+    text = host.texts[paths.token_file("alice")]
+
+    assert NEW.hex() in text
+    assert BACKUP.hex() not in text
+    assert (SEEDS["alice"].hex() in text) == keeps
+    # Without a renewal the second device stays, whatever becomes of the first one.
+    done(host, wanted(user_with(backup_seed=BACKUP)))
+    done(host, wanted(user_with(seed=b"S" * 20)))
+    assert BACKUP.hex() in host.texts[paths.token_file("alice")]
+
+
 def test_renewal_drops_recovery_codes_that_are_not_given_anew() -> None:
     host = FakeHost()
     done(host, wanted(user_with(recovery_seed=RECOVERY)))
