@@ -116,6 +116,10 @@ login: setup ## real logins over SSH to Debian hosts; as root
 enrolment: setup ## store, sheets and first logins, also in a browser; pictures in artifacts/; as root
 	pytest $(ARGS) tests/enrolment
 
+.PHONY: status
+status: setup ## the fleet's report in a browser and from hosts; pictures in artifacts/; as root
+	pytest $(ARGS) tests/status
+
 .PHONY: truenas
 truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; as root
 	pytest $(ARGS) tests/truenas tests/login_truenas

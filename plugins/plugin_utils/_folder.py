@@ -16,6 +16,7 @@ from collections.abc import Callable
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import FLEET
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._private_file import replace
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._qr import qr_png, qr_svg, qr_text
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._sheet import Sheet, page
 
@@ -44,7 +45,7 @@ def write(folder: str, host: str, sheet: Sheet, formats: tuple[str, ...]) -> Non
         path = os.path.join(folder, f"{_stem(host, sheet.user, sheet.is_backup)}.{name}")
         data = _RENDER[name](sheet)
         try:
-            _replace(path, data)
+            replace(path, data)
         except OSError as error:
             raise _unwritten(path, error) from None
 
@@ -63,21 +64,6 @@ def remove(folder: str, host: str, user: str) -> bool:
 def _stem(host: str, user: str, is_backup: bool) -> str:
     parts = [user, *([] if host == FLEET else [host]), *(["backup"] if is_backup else [])]
     return "~".join(part.replace(os.sep, "_") for part in parts)
-
-
-def _replace(path: str, data: bytes) -> None:
-    new = path + ".new"
-    with contextlib.suppress(FileNotFoundError):
-        os.unlink(new)  # of a run that was killed
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        os.rename(new, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            os.unlink(new)
-        raise
 
 
 def _unwritten(path: str, error: OSError) -> TwofactorError:

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._beside import beside_inventory
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import Book, parse, render
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._vault import Vault
 
@@ -27,23 +28,8 @@ PATIENCE = 60.0
 
 
 def path_of(store: str, variables: dict[str, Any]) -> str:
-    """Return the path of the store: as given, or beside the inventory.
-
-    A relative path starts at the folder of the inventory. An inventory that is a folder has the store beside it, since
-    Ansible would take a file inside for one more inventory.
-    """
-    path = os.path.expanduser(store or NAME)
-    if os.path.isabs(path):
-        return path
-    sources = [str(source) for source in variables.get("ansible_inventory_sources") or []]
-    files = [source for source in sources if os.path.exists(source)]
-    if not files:
-        raise TwofactorError(
-            "store_where",
-            "There is no inventory file or folder that the store could lie beside.",
-            "Give its path with 'store', or in the variable twofactor_store.",
-        )
-    return os.path.join(os.path.dirname(os.path.abspath(files[0])), path)
+    """Return the path of the store: as given, or beside the inventory."""
+    return beside_inventory(store or NAME, variables, "store")
 
 
 class Store:
