@@ -46,7 +46,8 @@ def _parser() -> argparse.ArgumentParser:
     off = _verb(verbs, "disable", _disable, "take the second factor off everywhere; tokens are kept")
     off.add_argument("--reason", default="", help="for the log")
     off.add_argument("--lasts", default="", metavar="TIME", help="come back on after 90s, 30m, 2h or 1d")
-    _verb(verbs, "enable", _enable, "switch it on again as it was declared")
+    on = _verb(verbs, "enable", _enable, "switch it on again as it was declared")
+    on.add_argument("--no-guard", action="store_true", help="even if somebody is shut out by it; goes into the log")
     _verb(verbs, "confirm", _confirm, "let a pending change stand")
     _verb(verbs, "revert", _revert, "take a pending change back")
     _verb(
@@ -79,8 +80,8 @@ def _disable(platform: LinuxPlatform, options: argparse.Namespace) -> None:
 
 
 def _enable(platform: LinuxPlatform, options: argparse.Namespace) -> None:
-    del options
-    _say(platform.apply(Change(policy={"state": "enabled"}), False).changed, "The second factor is on.")
+    change = Change(policy={"state": "enabled"}, guard=not options.no_guard)
+    _say(platform.apply(change, False).changed, "The second factor is on.")
 
 
 def _confirm(platform: LinuxPlatform, options: argparse.Namespace) -> None:

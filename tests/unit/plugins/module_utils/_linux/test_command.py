@@ -59,6 +59,11 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
         (["revert"], ("settle", False, False), "The pending change has been taken back."),
         (["enable"], ("apply", Change(policy={"state": "enabled"}), False), "The second factor is on."),
         (
+            ["enable", "--no-guard"],
+            ("apply", Change(policy={"state": "enabled"}, guard=False), False),
+            "The second factor is on.",
+        ),
+        (
             ["disable", "--reason", "phones lost", "--lasts", "2h"],
             ("apply", Change({"state": "disabled", "reason": "phones lost"}, lasts="2h"), False),
             "The second factor is off.",
