@@ -124,6 +124,14 @@ status: setup ## the fleet's report in a browser and from hosts; pictures in art
 truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; as root
 	pytest $(ARGS) tests/truenas tests/login_truenas
 
+.PHONY: fleet
+fleet: setup ## site over 100 hosts, three of them faulty; batches; FLEET_HOSTS=6 for a small one; as root
+	pytest $(ARGS) tests/fleet
+
+.PHONY: bench
+bench: setup ## what things cost, in pings, over 40 and 100 hosts; takes a quiet machine; as root
+	python tests/bench/bench.py $(ARGS)
+
 .PHONY: lockout
 lockout: setup ## hostile starting points: refused, or handled and logged in through; as root
 	pytest $(WORKERS) $(ARGS) tests/lockout
