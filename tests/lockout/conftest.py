@@ -162,4 +162,6 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Print the last line."""
     if _outcomes and not hasattr(config, "workerinput"):
         where = " and ".join(IMAGES.values())
-        print(f"lockout: {_came_out_well()} of {len(_outcomes)} starting points, on {where}")
+        print(
+            f"lockout: {_came_out_well()} of {len(_outcomes)} starting points refused or handled, on {where}"
+        )

@@ -150,10 +150,12 @@ class LinuxPlatform:
         self.expire()
 
     def expire(self) -> None:
-        """Take back what was not confirmed in time, end bypasses that are over, and arm the next end."""
+        """Take back what was cut short or not confirmed in time, end bypasses that are over, and arm the next end."""
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             agent,
+            audit,
             bypass,
+            daemon,
             paths,
             pending,
             transaction,
@@ -163,6 +165,8 @@ class LinuxPlatform:
         )
 
         with transaction.one_at_a_time():
+            if transaction.recover(daemon.reload_sshd):
+                audit.log("reverted", why="the change was cut short")
             pending.revert_if(pending.is_overdue, "nobody confirmed it in time")
         before = bypass.parse(read_text(paths.BYPASS))
         running = before.running()

@@ -275,6 +275,19 @@ def test_after_a_boot_everything_under_way_is_taken_back(
     assert "middle of the change" in str(root.logged[-1][1]["why"])
 
 
+def test_what_was_cut_short_is_taken_back_by_the_timer_too(
+    root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pristine = root.state("/etc/pam.d", "/etc/ssh")
+    with monkeypatch.context() as killed:
+        killed.setattr(journal, "keep_as_pending", lambda: None)
+        platform.apply(replace(WHOLE, confirm_within=60.0), check_mode=False)
+    assert root.state("/etc/pam.d", "/etc/ssh") != pristine
+    platform.expire()
+    assert root.state("/etc/pam.d", "/etc/ssh") == pristine
+    assert root.logged[-1] == ("reverted", {"why": "the change was cut short"})
+
+
 def test_what_is_not_overdue_is_left_by_the_timer(
     root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]]
 ) -> None:

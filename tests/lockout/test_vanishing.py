@@ -1,0 +1,224 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a change relies on goes away in the middle: the controller, the network, the power."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.lockout.conftest import _lab, clean
+from tests.lockout.points import carried_out, protects, wanted
+from tests.login.fleet import ROOT, Host, Token
+
+PENDING = "/var/lib/twofactor/journal/pending.json"
+ORIGINALS = "/var/lib/twofactor/journal/originals.json"
+WITHIN = 10
+"""Seconds that a change waits to be confirmed; the host has five more to take it back."""
+
+
+def _wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.1f} s"
+        time.sleep(0.1)
+
+
+def _is_there(host: Host, path: str) -> bool:
+    return "yes" in host.shell(f"test ! -e {path} || echo yes")
+
+
+def _cable(host: Host, verb: str) -> None:
+    """Take the host's network away at the lab's bridge, or give it back."""
+    _lab(verb, host.name)
+
+
+@pytest.fixture
+def cable(host: Host) -> Iterator[Host]:
+    """A host whose network is mended afterwards."""
+    yield host
+    _cable(host, "mend")
+
+
+class Controller:
+    """Ansible with the role, in processes that can be ended all at once."""
+
+    def __init__(self, folder: Path, host: Host, token: Token, **variables: Any) -> None:
+        inventory, playbook = folder / "lab.yml", folder / "play.yml"
+        inventory.write_text(_lab("inventory"))
+        role = {
+            "role": "fleetauth.twofactor.twofactor",
+            "vars": {
+                "twofactor_users": [{"name": "alice", "secret": token.secret}],
+                "twofactor_exempt_users": ["ansible"],
+                "twofactor_services": [],
+                **variables,
+            },
+        }
+        playbook.write_text(
+            json.dumps([{"hosts": host.name, "become": True, "gather_facts": False, "roles": [role]}])
+        )
+        env = {
+            **os.environ,
+            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),
+            "ANSIBLE_PIPELINING": "1",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
+            "ANSIBLE_TIMEOUT": "60",
+        }
+        self._process = subprocess.Popen(
+            [str(ROOT / ".venv" / "bin" / "ansible-playbook"), "-i", str(inventory), str(playbook)],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            env=env,
+            start_new_session=True,
+        )
+
+    def vanish(self) -> None:
+        """End Ansible and all that it has started, the connection too."""
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.communicate()
+
+    def end(self) -> tuple[int, str]:
+        """Wait for the end; return the exit status and what was printed."""
+        out, dummy = self._process.communicate(timeout=120)
+        return self._process.returncode, out
+
+
+def test_the_controller_vanishes_right_after_the_change(cable: Host, tmp_path: Path) -> None:
+    host, before = cable, cable.files("/etc/pam.d", "/etc/ssh")
+    assert host.ssh("alice", key=True)
+    controller = Controller(tmp_path, host, Token(), twofactor_confirm_within=WITHIN)
+    _wait_until(lambda: _is_there(host, PENDING), 60, "the change")
+    made = time.monotonic()
+    _cable(host, "cut")
+    controller.vanish()
+    assert host.files("/etc/pam.d", "/etc/ssh") != before, "it is in effect at once"
+    _wait_until(lambda: not _is_there(host, PENDING), WITHIN + 5, "the way back")
+    assert time.monotonic() - made <= WITHIN + 5
+    assert host.files("/etc/pam.d", "/etc/ssh") == before
+    _cable(host, "mend")
+    login = host.ssh("alice", key=True)
+    assert login.accepted, login.output
+    assert not login.asked_code
+    assert "nobody confirmed it in time" in host.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")
+
+
+def test_the_controller_comes_back_too_late(cable: Host, tmp_path: Path) -> None:
+    """The role cannot confirm, and says that the host has taken the change back."""
+    host, token = cable, Token()
+    controller = Controller(tmp_path, host, token, twofactor_confirm_within=4)
+    _wait_until(lambda: _is_there(host, PENDING), 60, "the change")
+    _cable(host, "cut")
+    _wait_until(lambda: not _is_there(host, PENDING), 4 + 5, "the way back")
+    _cable(host, "mend")
+    status, printed = controller.end()
+    assert status != 0
+    assert "The host has taken the change back: nobody confirmed it in time" in printed, printed
+    assert host.ssh("alice", key=True)
+    carried_out(host, token)
+
+
+def test_confirmed_in_time_it_stays(host: Host, tmp_path: Path) -> None:
+    """The role confirms over a new connection by itself; the host's timer then finds nothing to take back."""
+    token = Token()
+    controller = Controller(tmp_path, host, token, twofactor_confirm_within=WITHIN)
+    _wait_until(lambda: _is_there(host, PENDING), 60, "the change")
+    made = time.monotonic()
+    status, printed = controller.end()
+    assert status == 0, printed
+    assert time.monotonic() - made < WITHIN, "too slow to tell"
+    assert not _is_there(host, PENDING)
+    assert "confirmed" in host.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")
+    protects(host, token)
+    timers = "systemctl list-timers --all --no-legend 'run-*.timer'"
+    _wait_until(lambda: not host.shell(timers).strip(), WITHIN + 5, "the timer")
+    assert not host.ssh("alice", key=True)
+    assert host.ssh("alice", key=True, code=token.code(1))
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        pytest.param(r"rename\(.*, \"/etc/pam\.d/sshd\"", id="before PAM asks"),
+        pytest.param(r"kill\(.*SIGHUP", id="before sshd reads it"),
+        pytest.param(r"unlink\(.*/originals\.json\"", id="before the journal goes"),
+    ],
+)
+def test_the_power_goes_in_the_middle(host: Host, call: str) -> None:
+    """A change is held up on its way into a system call, and the host is switched off there."""
+    name, number = _find(host, call)
+    clean(host)
+    before = _base(host)
+    host.shell(
+        f"nohup strace -qq -s 200 -o /root/trace -e trace={name} -e inject={name}:delay_enter=100s:when={number} "
+        "twofactor apply < /root/change.json >/dev/null 2>&1 &"
+    )
+    _wait_until(lambda: len(_trace(host)) == number, 30, "the call")
+    assert re.match(call, _trace(host)[-1])
+    assert _is_there(host, ORIGINALS)
+    host.restart()
+    assert not _is_there(host, ORIGINALS)
+    assert host.files("/etc/pam.d", "/etc/ssh") == before
+    login = host.ssh("alice", key=True)
+    assert login.accepted, login.output
+    assert not login.asked_code
+    assert "the machine went down in the middle" in host.shell("journalctl -q --no-pager -t twofactor -o cat")
+    assert "Changed" in host.shell("twofactor apply < /root/change.json")
+    assert not host.ssh("alice", key=True)
+
+
+def test_the_change_itself_is_killed(host: Host) -> None:
+    """Nobody is there to run it again; what would have taken the change back unconfirmed takes back what there is."""
+    name, number = _find(host, r"kill\(.*SIGHUP")
+    clean(host)
+    before = _base(host)
+    host.shell(
+        "sed 's/^{/{\"confirm_within\": 5, /' /root/change.json > /root/waiting.json; "
+        f"strace -qq -o /root/trace -e trace={name} -e inject={name}:signal=SIGKILL:when={number} "
+        "twofactor apply < /root/waiting.json || true"
+    )
+    assert _is_there(host, ORIGINALS)
+    assert not _is_there(host, PENDING)
+    _wait_until(lambda: not _is_there(host, ORIGINALS), 5 + 5, "the way back")
+    assert host.files("/etc/pam.d", "/etc/ssh") == before
+    login = host.ssh("alice", key=True)
+    assert login.accepted, login.output
+    assert not login.asked_code
+    assert "the change was cut short" in host.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")
+
+
+def _base(host: Host) -> dict[str, str]:
+    """Have the command on the host, and the second factor on for nothing yet; return the files that count."""
+    host.apply(policy={"state": "enabled", "services": [], "exempt_users": ["ansible"]})
+    return host.files("/etc/pam.d", "/etc/ssh")
+
+
+def _find(host: Host, call: str) -> tuple[str, int]:
+    """Make the change once, whole, and return the call that fits: its name, and its number among those."""
+    _base(host)
+    change = {**wanted(Token()), "guard": False}
+    host.shell("cat > /root/change.json", stdin=json.dumps(change))
+    host.shell(
+        "strace -qq -s 200 -o /root/trace -e trace=rename,unlink,kill twofactor apply < /root/change.json"
+    )
+    lines = _trace(host)
+    place = next(number for number, line in enumerate(lines) if re.match(call, line))
+    name = lines[place].partition("(")[0]
+    return name, sum(line.startswith(f"{name}(") for line in lines[: place + 1])
+
+
+def _trace(host: Host) -> list[str]:
+    lines = host.shell("cat /root/trace 2>/dev/null", check=False).splitlines()
+    return [line for line in lines if re.match(r"\w+\(", line)]
