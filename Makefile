@@ -108,6 +108,10 @@ molecule: setup ## the molecule scenario "default" with the oldest core; as root
 molecule-newest: setup ## the same with the newest core
 	$(NEWEST) molecule test -s default $(ARGS)
 
+.PHONY: molecule-truenas
+molecule-truenas: setup ## the molecule scenario "truenas", on stand-ins of four TrueNAS releases; as root
+	molecule test -s truenas $(ARGS)
+
 .PHONY: login
 login: setup ## real logins over SSH to Debian hosts; as root
 	pytest $(WORKERS) $(ARGS) tests/login

@@ -69,6 +69,12 @@ SECRETS_ARGS: dict[str, Any] = {
     "exclusive": {"type": "bool", "default": False},
     "return_secrets": {"type": "bool", "default": False, "no_log": False},
 }
+SHEETS_ARGS: dict[str, Any] = {
+    "folder": {"type": "str", "default": "twofactor_sheets"},
+    "formats": {**_NAMES, "choices": ["html", "svg", "png", "txt"], "default": ["html"]},
+    "issuer": {"type": "str", "default": "Two-factor"},
+    "account": {"type": "str", "default": "%u@%h"},
+}
 GUARD_ARGS: dict[str, Any] = {
     "guard": {"type": "bool", "default": True},
     "confirm_within": {"type": "int", "default": 0},

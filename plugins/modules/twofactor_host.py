@@ -12,6 +12,8 @@ description:
   - What M(fleetauth.twofactor.twofactor_secret), M(fleetauth.twofactor.twofactor) and
     M(fleetauth.twofactor.twofactor_ssh) do, in one call and as one change; all of it is made, or nothing.
   - The role P(fleetauth.twofactor.twofactor#role) uses it, since a fleet pays for every round trip.
+  - With O(sheets) users without a secret of their own get a printable sheet with the one that the host has made, as
+    TrueNAS always does. That secret is then in no result.
 author:
   - fleetauth.twofactor contributors (!UNKNOWN)
 extends_documentation_fragment:
@@ -19,6 +21,35 @@ extends_documentation_fragment:
   - fleetauth.twofactor.options.host
   - fleetauth.twofactor.options.guard
   - fleetauth.twofactor.options.packages
+options:
+  sheets:
+    description:
+      - Where sheets are written for users named without C(secret) in O(secrets), when the host makes one for them
+        now. It takes the Python library qrcode on the controller.
+      - O(secrets.return_secrets) is then on, and what it returns is on the sheets alone.
+    type: dict
+    version_added: 0.1.0
+    suboptions:
+      folder:
+        description:
+          - Folder on the controller, for nobody but its owner. A relative path starts at the folder of the inventory.
+        type: str
+        default: twofactor_sheets
+      formats:
+        description: The whole sheet (V(html)), or the QR code alone.
+        type: list
+        elements: str
+        choices: [html, svg, png, txt]
+        default: [html]
+      issuer:
+        description: What the app shows as the issuer; TrueNAS names itself.
+        type: str
+        default: Two-factor
+      account:
+        description:
+          - What the app shows as the account, with C(%u) for the user and C(%h) for the host; TrueNAS has its own.
+        type: str
+        default: '%u@%h'
 seealso:
   - module: fleetauth.twofactor.twofactor
   - module: fleetauth.twofactor.twofactor_secret
@@ -40,6 +71,14 @@ EXAMPLES = r"""
     ssh:
       state: enabled
       methods: [key_and_code]
+
+- name: Have a NAS make root's secret, and root's sheet, before anybody is asked for a code
+  fleetauth.twofactor.twofactor_host:
+    secrets:
+      users:
+        - name: root
+    sheets:
+      folder: /root/sheets
 
 - name: Go to eight digits, with new secrets for everybody in the same change
   fleetauth.twofactor.twofactor_host:
@@ -69,9 +108,14 @@ users:
   sample: {added: [alice, bob], renewed: [], removed: []}
 secrets:
   description: The secrets that this host has just made, as with M(fleetauth.twofactor.twofactor_secret).
-  returned: when the host made one
+  returned: when the host made one, without O(sheets)
   type: list
   elements: dict
+sheets:
+  description: The folder of the sheets, and the users for whom one has been written.
+  returned: with O(sheets), when a user has no C(secret)
+  type: dict
+  sample: {folder: /srv/inventory/twofactor_sheets, written: [root]}
 reasons:
   description: Why a change was refused. Nothing has changed then.
   returned: failure
@@ -86,6 +130,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._args import (
     PACKAGES_ARGS,
     POLICY_ARGS,
     SECRETS_ARGS,
+    SHEETS_ARGS,
     SSH_ARGS,
     host_change,
 )
@@ -104,6 +149,8 @@ def main() -> None:
                 "required_if": [("state", "renewed", ("renewal",))],
                 "no_log": False,
             },
+            # The controller's half does it, and leaves it out of what comes here.
+            "sheets": {"type": "dict", "options": SHEETS_ARGS},
             **GUARD_ARGS,
             **PACKAGES_ARGS,
         },

@@ -89,6 +89,12 @@ secrets:
     uri:
       description: The same as a URI for a QR code, as TrueNAS puts it; on TrueNAS only.
       type: str
+    digits:
+      description: The digits of its codes; on Linux only, since TrueNAS has them in the URI.
+      type: int
+    interval:
+      description: The seconds for which each is shown; on Linux only.
+      type: int
 reasons:
   description: Why a change was refused. Nothing has changed then, for no user.
   returned: failure

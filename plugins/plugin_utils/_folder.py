@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import os
+import tempfile
 from collections.abc import Callable
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
@@ -21,6 +22,8 @@ from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._qr import qr_
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._sheet import Sheet, page
 
 NAME = "twofactor_sheets"
+_PROBE = 1 << 18
+"""Bytes; a sheet in all formats has fewer."""
 _RENDER: dict[str, Callable[[Sheet], bytes]] = {
     "html": lambda sheet: page(sheet).encode(),
     "svg": lambda sheet: qr_svg(sheet.uri).encode(),
@@ -37,6 +40,22 @@ def make(folder: str) -> None:
         os.chmod(folder, 0o700)
     except OSError as error:
         raise _unwritten(folder, error) from None
+
+
+def refuse_unwritable(folder: str) -> None:
+    """Raise TwofactorError when sheets could not be written there, before there is anything to write."""
+    there = folder
+    while not os.path.lexists(there):
+        there = os.path.dirname(there)
+    try:
+        with tempfile.TemporaryFile(dir=there) as probe:
+            probe.write(b"\0" * _PROBE)
+    except OSError as error:
+        raise TwofactorError(
+            "sheet_not_written",
+            f"No sheet can be written to {folder}: {error.strerror}.",
+            "Mend that, and run again. Nothing has changed.",
+        ) from None
 
 
 def write(folder: str, host: str, sheet: Sheet, formats: tuple[str, ...]) -> None:

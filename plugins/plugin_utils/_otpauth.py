@@ -9,7 +9,7 @@ is written out here, since pyotp leaves out what is an app's default, and not al
 
 from __future__ import annotations
 
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import DIGITS, INTERVALS
@@ -44,6 +44,21 @@ def otpauth_uri(secret: str, account: str, issuer: str, digits: int = 6, interva
     label = ":".join(quote(part, safe="") for part in (issuer, account))
     # quote_via: apps show a "+" as it is, so a blank must be %20.
     return f"otpauth://totp/{label}?{urlencode(parameters, quote_via=quote, safe='')}"
+
+
+def labels_of(uri: str) -> tuple[str, str]:
+    """Return account and issuer of a URI that another system has made; empty where it names none."""
+    parts = urlsplit(uri)
+    label = unquote(parts.path.lstrip("/"))
+    before, colon, after = label.partition(":")
+    issuer = parse_qs(parts.query).get("issuer", [before if colon else ""])[0]
+    return (after if colon else label).strip(), issuer
+
+
+def kind_of(uri: str) -> tuple[int, int]:
+    """Return digits and interval of a URI that another system has made, which leaves out what is usual."""
+    parameters = parse_qs(urlsplit(uri).query)
+    return int(parameters.get("digits", ["6"])[0]), int(parameters.get("period", ["30"])[0])
 
 
 def refuse_bad_names(account: str, issuer: str) -> None:

@@ -51,7 +51,11 @@ footer { margin-top: 1.2em; font-size: .9em; border-top: .3mm solid #000; paddin
 
 @dataclass(frozen=True)
 class Sheet:
-    """What a page is about. ``hosts`` are those that it is for, ``is_backup`` the second device."""
+    """What a page is about. ``hosts`` are those that it is for, ``is_backup`` the second device.
+
+    ``made_by_host`` is the URI of a secret that the host has made itself, as TrueNAS always does: such a user has no
+    other secret, and no recovery codes.
+    """
 
     user: str
     account: str
@@ -59,6 +63,7 @@ class Sheet:
     entry: Entry
     hosts: tuple[str, ...] = ()
     is_backup: bool = False
+    made_by_host: str = ""
 
     def __repr__(self) -> str:
         """Leave the secrets out: a traceback must not show them."""
@@ -72,6 +77,8 @@ class Sheet:
     @property
     def uri(self) -> str:
         """Return what the QR code holds."""
+        if self.made_by_host:
+            return self.made_by_host
         account = f"{self.account} (backup)" if self.is_backup else self.account
         return otpauth_uri(self.secret, account, self.issuer, self.entry.digits, self.entry.interval)
 
@@ -107,7 +114,7 @@ def page(sheet: Sheet) -> str:
 {_facts(sheet)}
 </div>
 {_steps(sheet)}
-{_recovery(sheet)}
+{_one_secret(sheet)}{_recovery(sheet)}
 {_footer(sheet)}
 </main>
 </body>
@@ -141,6 +148,16 @@ let the device set its clock by itself.</li>
 <li><strong>Log in</strong> as always. Where a one-time password is asked for, type the digits that the app shows. Each
 works once; for a second login wait for the next.</li>
 </ol>"""
+
+
+def _one_secret(sheet: Sheet) -> str:
+    if not sheet.made_by_host:
+        return ""
+    return """\
+<h2>Two devices</h2>
+<p>This system has one secret for you, no second one and no recovery codes. To have codes when a device is lost, scan
+the picture with <strong>both devices now</strong>: they then show the same digits.</p>
+"""
 
 
 def _recovery(sheet: Sheet) -> str:

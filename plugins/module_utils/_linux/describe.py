@@ -50,8 +50,10 @@ def describe(plan: Plan, view: View) -> Outcome:
         "removed": plan.secrets.removed,
     }
     if plan.secrets.made:
+        kind = plan.after.policy
         outcome.result["secrets"] = [
-            {"name": name, "secret": seed} for name, seed in sorted(plan.secrets.made.items())
+            {"name": name, "secret": seed, "digits": kind.digits, "interval": kind.interval}
+            for name, seed in sorted(plan.secrets.made.items())
         ]
     return outcome
 

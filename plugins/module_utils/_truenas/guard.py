@@ -39,13 +39,14 @@ class State:
         return self.enabled and self.ssh
 
 
-def reasons(before: State, after: State, snap: Snapshot, clock: Clock) -> list[TwofactorError]:
+def reasons(before: State, after: State, snap: Snapshot) -> list[TwofactorError]:
     """Return why ``after`` must not become so. ``snap`` has the accounts and the SSH settings."""
-    return [
-        *_nobody(before, after),
-        *_shut_out(before, after, snap),
-        *(_bad_clock(clock) if after.enabled and not before.enabled else ()),
-    ]
+    return [*_nobody(before, after), *_shut_out(before, after, snap)]
+
+
+def bad_clock(before: State, after: State, clock: Clock) -> list[TwofactorError]:
+    """Return why codes would be refused that are right, when they are to be asked for from now on."""
+    return list(_bad_clock(clock)) if after.enabled and not before.enabled else []
 
 
 def _nobody(before: State, after: State) -> Iterator[TwofactorError]:

@@ -53,10 +53,10 @@ class TruenasPlatform:
         )
 
         if check_mode:
-            return describe.describe(*self._planned(change))
+            return describe.describe(*self._planned(change, check_mode))
         with notes.one_at_a_time():
             try:
-                plan, snap = self._planned(change)
+                plan, snap = self._planned(change, check_mode)
             except TwofactorError as error:
                 self._log_refusal(change, error)
                 raise
@@ -115,7 +115,7 @@ class TruenasPlatform:
         more.warnings = outcome.warnings + more.warnings
         return more
 
-    def _planned(self, change: Change) -> tuple[Plan, Snapshot]:
+    def _planned(self, change: Change, check_mode: bool) -> tuple[Plan, Snapshot]:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
             kind,
             notes,
@@ -135,10 +135,10 @@ class TruenasPlatform:
             snap = snapshot.with_token_settings(self._nas, snap, asked)
         plan = planning.make_plan(change, snap)
         if plan.changed and change.guard:
-            snap = self._guarded(plan, snap)
+            snap = self._guarded(plan, snap, check_mode)
         return plan, snap
 
-    def _guarded(self, plan: Plan, snap: Snapshot) -> Snapshot:
+    def _guarded(self, plan: Plan, snap: Snapshot, check_mode: bool) -> Snapshot:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import read_clock
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
             guard,
@@ -151,8 +151,12 @@ class TruenasPlatform:
         before = guard.State(plan.before.enabled, plan.before.ssh, tuple(enrolled))
         after = plan.state_after(enrolled)
         matters = bool(plan.users.make) or (after.enabled and not before.enabled)
+        clock = guard.bad_clock(before, after, read_clock())
+        if check_mode:  # What sets it right has not been done either.
+            plan.warnings += [f"{reason.message} A real run would be refused." for reason in clock]
         found = [
-            *guard.reasons(before, after, snap, read_clock()),
+            *guard.reasons(before, after, snap),
+            *([] if check_mode else clock),
             *kind.unusable_interval(plan.after, matters=matters),
         ]
         if found:

@@ -58,3 +58,15 @@ def test_link_is_not_followed(tmp_path: Path) -> None:
 
     assert (tmp_path / "elsewhere").read_text() == "mine"
     assert not (tmp_path / "alice.svg").is_symlink()
+
+
+def test_a_folder_that_is_not_there_yet_can_be_written(tmp_path: Path) -> None:
+    _folder.refuse_unwritable(str(tmp_path / "a" / "b"))
+
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_there(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(TwofactorError, match="No sheet can be written"):
+        _folder.refuse_unwritable(str(tmp_path / "file" / "sheets"))

@@ -8,7 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._otpauth import otpauth_uri
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._otpauth import (
+    kind_of,
+    labels_of,
+    otpauth_uri,
+)
 
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
@@ -94,3 +98,20 @@ def test_bad_secret_is_refused_without_being_shown(secret: str) -> None:
 
     assert not secret or secret not in str(caught.value)
     assert "alice" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("uri", "labels", "kind"),
+    [
+        (
+            "otpauth://totp/iXsystems:root-nas%40TrueNAS?secret=A&issuer=iXsystems",
+            ("root-nas@TrueNAS", "iXsystems"),
+            (6, 30),
+        ),
+        ("otpauth://totp/Fleet:alice?secret=A&digits=8&period=60", ("alice", "Fleet"), (8, 60)),
+        ("otpauth://totp/alice?secret=A", ("alice", ""), (6, 30)),
+    ],
+)
+def test_what_another_system_has_made(uri: str, labels: tuple[str, str], kind: tuple[int, int]) -> None:
+    assert labels_of(uri) == labels
+    assert kind_of(uri) == kind

@@ -59,3 +59,12 @@ def test_picture_is_well_formed() -> None:
 
 def test_secrets_do_not_show() -> None:
     assert not {A, B, C} & set(repr(sheet()).split("'"))
+
+
+def test_the_one_secret_of_a_nas_is_for_both_devices() -> None:
+    uri = f"otpauth://totp/iXsystems:alice-nas1%40TrueNAS?secret={A}&issuer=iXsystems"
+    nas = sheet(entry=Entry(A), made_by_host=uri)
+
+    assert nas.uri == uri
+    assert "both devices now" in page(nas)
+    assert "both devices now" not in page(sheet())

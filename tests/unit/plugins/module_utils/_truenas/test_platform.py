@@ -362,6 +362,14 @@ def test_switching_on_with_a_bad_clock_is_refused(clock: Clock, code: str, nas: 
     assert _codes(_refused(platform, Change(policy={"state": "enabled"}))) == [code]
 
 
+def test_a_dry_run_does_not_judge_a_clock_that_nothing_has_set_right_yet(nas: Nas, talks: Talks) -> None:
+    nas.clock = Clock(False, None, "", "chrony")
+    platform = talks(version("24.10"), config("24.10"), people(user(1, "root", enrolled=True)), ssh_config())
+    outcome = platform.apply(Change(policy={"state": "enabled"}), check_mode=True)
+    assert outcome.changed
+    assert "A real run would be refused." in " ".join(outcome.warnings)
+
+
 def test_all_reasons_are_told_at_once(nas: Nas, talks: Talks) -> None:
     nas.clock = Clock(False, None, "", "chrony")
     platform = talks(version("24.10"), config("24.10"), people(user(1, "root", ssh=True)), ssh_config())
