@@ -143,7 +143,7 @@ class Fleet:
             "LC_ALL": "C.UTF-8",
             **environment,
         }
-        command = [ROOT / ".venv" / "bin" / program, "-i", self.inventory, "-f", "40", *words]
+        command = [str(ROOT / ".venv" / "bin" / program), "-i", str(self.inventory), "-f", "40", *words]
         command += ["--limit", ",".join(limit)] if limit else []
         start = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False, cwd=self.folder)

@@ -15,7 +15,7 @@ SITE = "fleetauth.twofactor.site"
 IS_ON = (
     "test -e /etc/pam.d/twofactor && test -e /etc/ssh/sshd_config.d/00-twofactor.conf && echo on || echo off"
 )
-TRACES = "ls /etc/pam.d/twofactor /etc/ssh/sshd_config.d/00-twofactor.conf /etc/twofactor /var/lib/twofactor 2>/dev/null"
+TRACES = "cd /; ls etc/pam.d/twofactor etc/ssh/sshd_config.d/00-twofactor.conf etc/twofactor var/lib/twofactor 2>&-"
 
 
 @pytest.fixture
