@@ -54,6 +54,7 @@ class Fleet:
     users: tuple[str, ...] = ("alice", "bob")
     hosts: list[str] = field(default_factory=list)
     secrets: dict[str, str] = field(default_factory=dict)
+    python: Path = ROOT / ".venv" / "bin" / "python"
 
     @property
     def inventory(self) -> Path:
@@ -116,7 +117,7 @@ class Fleet:
 
     def ansible(self, *words: str, limit: list[str] | None = None, **environment: str) -> Ran:
         """Run ``ansible`` over the fleet with connections of its own."""
-        return self._run("ansible", "all", *words, limit=limit, **environment)
+        return self._run("adhoc", "all", *words, limit=limit, **environment)
 
     def playbook(
         self,
@@ -127,7 +128,7 @@ class Fleet:
     ) -> Ran:
         """Run ``ansible-playbook`` over the fleet with connections of its own."""
         more = ["-e", json.dumps(extra)] if extra else []
-        return self._run("ansible-playbook", *words, *more, limit=limit, **environment)
+        return self._run("playbook", *words, *more, limit=limit, **environment)
 
     def _run(self, program: str, *words: str, limit: list[str] | None, **environment: str) -> Ran:
         # No connection is left from the run before: each costs what it costs somebody who types it.
@@ -143,7 +144,7 @@ class Fleet:
             "LC_ALL": "C.UTF-8",
             **environment,
         }
-        command = [str(ROOT / ".venv" / "bin" / program), "-i", str(self.inventory), "-f", "40", *words]
+        command = [str(self.python), "-m", "ansible", program, "-i", str(self.inventory), "-f", "40", *words]
         command += ["--limit", ",".join(limit)] if limit else []
         start = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, env=env, check=False, cwd=self.folder)

@@ -47,7 +47,9 @@ def _parser() -> argparse.ArgumentParser:
     off.add_argument("--reason", default="", help="for the log")
     off.add_argument("--lasts", default="", metavar="TIME", help="come back on after 90s, 30m, 2h or 1d")
     on = _verb(verbs, "enable", _enable, "switch it on again as it was declared")
-    on.add_argument("--no-guard", action="store_true", help="even if somebody is shut out by it; goes into the log")
+    on.add_argument(
+        "--no-guard", action="store_true", help="even if somebody is shut out by it; goes into the log"
+    )
     _verb(verbs, "confirm", _confirm, "let a pending change stand")
     _verb(verbs, "revert", _revert, "take a pending change back")
     _verb(

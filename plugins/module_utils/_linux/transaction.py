@@ -21,6 +21,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     files,
     journal,
     paths,
+    selinux,
     tokens,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
@@ -81,7 +82,9 @@ def commit(steps: list[Step], reload_sshd: Callable[[], None], entry: Journal | 
 
     With an ``entry`` that has a deadline the change waits for its confirmation afterwards.
     """
-    for folder in (paths.STATE_FOLDER, paths.TOKENS, paths.FAILURES, paths.JOURNAL):
+    files.make_folder(paths.STATE_FOLDER, 0o700)
+    selinux.label_for_authentication(paths.STATE_FOLDER)
+    for folder in (paths.TOKENS, paths.FAILURES, paths.JOURNAL):
         files.make_folder(folder, 0o700)
     for step in (step for step in steps if step.stays):
         _carry_out(step)
