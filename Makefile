@@ -145,15 +145,15 @@ killsweep: setup ## a change killed at every point; ARGS=--short for a sample; a
 	python tests/killsweep/killsweep.py $(ARGS)
 
 .PHONY: soak
-soak: setup ## 200 logins while tokens and policy change; as root
-	pytest $(ARGS) tests/soak
+soak: setup ## 200 logins on each host while tokens and policy change; SOAK_LOGINS=40 for a taste; as root
+	pytest -n 2 $(ARGS) tests/soak
 
 .PHONY: fuzz
-fuzz: setup ## 100,000 examples of files, parsed and written back; FUZZ_EXAMPLES=100 for a taste
+fuzz: setup ## 100,000 examples of files, parsed and written back; FUZZ_EXAMPLES=2000 for a taste
 	pytest -n 2 $(ARGS) tests/fuzz
 
 .PHONY: leaks
-leaks: setup ## a run of everything, and a search of everything for secrets; ARGS=--short; as root
+leaks: setup ## a run of everything, and a search of everything for secrets; ARGS=--short leaves out those without pipelining; as root
 	python tests/leaks/leaks.py $(ARGS)
 
 .PHONY: demo

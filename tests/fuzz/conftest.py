@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, settings
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import agent
 from tests.fuzz.shapes import Counter
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "4000"))
+EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100000"))
 _SAME_EACH_TIME = 10_000
 _CHANCE_TO_REPEAT = 1.03
 """An example may turn up twice and is tried once then."""
@@ -96,4 +96,4 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or reporter is None:
         return
     failed = sum(len(reporter.stats.get(name, [])) for name in ("failed", "error"))
-    reporter.write_line(f"fuzz: {_tried(reporter)} examples, {failed} tests failed")
+    reporter.write_line(f"fuzz: {_tried(reporter)} examples, {failed} of the tests failed")

@@ -4,23 +4,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The leak hunt: one run of everything at -vvvv, then a search of every place where a secret could have come to rest.
 
-    leaks.py [--short] [--plant]
+    leaks.py [--short]
 
-Two hosts of the lab are taken from nothing to a second factor and back, with pipelining and without: the site playbook
-(the roles ntp, sshd and twofactor), each module directly, async, refusals, and the emergency; with --diff, a fact
+Two hosts of the lab are taken from nothing to a second factor and back, with pipelining and without: the playbooks
+enroll, site (the roles ntp, sshd and twofactor), rotate and status, each module directly, async, refusals, and the
+emergency; with --diff, a fact
 cache, a callback that writes down all that callbacks are handed, a log file and retry files. Meanwhile the process
 lists are read every 50 ms (those of the hosts are part of the machine's) and so is what lies in Ansible's folders on
 the hosts. Then everything printed or written is searched for each secret, in base32, hexadecimal and base64, upper and
 lower case, in groups of four, and so in any otpauth URI, and for the codes that were right at some time of the run.
 
-Where a secret may be: the token files, the file beside the inventory from which it came, and nothing else. One more is
+Where a secret may be: the token files, the store, the sheets, and nothing else. One more is
 not this collection's to prevent: without pipelining, and always with async, Ansible itself sends a module's options as
 a file below ~/.ansible/tmp (mode 0600, in a folder of mode 0700) and removes it when the module has ended. Those are
 counted apart ("passing"), must be closed to others, and must be gone at the end; with pipelining and without async
 there must be none.
 
---short leaves out the run without pipelining; --plant leaks on purpose, so it must end badly. The last line says how
-much was searched, and the hits.
+In the end a secret is leaked on purpose in as many ways as there are places to look at, and each has to be found:
+otherwise finding nothing says nothing. --short leaves out the runs without pipelining. The last line says how many runs
+there were, for how many secrets, and the hits.
 """
 
 from __future__ import annotations
@@ -40,8 +42,10 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import NamedTuple
 
 import pyotp
+import yaml
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
@@ -52,6 +56,12 @@ USERS = ("alice", "bob", "carol")
 ENV = {**os.environ, "FLEETAUTH_LAB": os.environ.get("FLEETAUTH_LAB", "leaks")}
 EVERY = 0.05
 """Seconds between two looks at the process lists."""
+PLAYBOOKS = (
+    *("fleetauth.twofactor.enroll", "fleetauth.twofactor.site", "fleetauth.twofactor.rotate"),
+    *(str(HERE / "everything.yml"), "fleetauth.twofactor.status", "fleetauth.twofactor.emergency_disable"),
+)
+PLANTED = ("output.txt", "ansible.log", "events.json", "facts", "/var/tmp/planted", "journal", "process list")
+"""Where the leaks on purpose are, by a part of the place's name."""
 CODE = "import pyotp,sys; print(pyotp.TOTP(open(sys.argv[1]).read().strip(), digits=8).now())"
 
 ON_HOST = r"""
@@ -144,6 +154,12 @@ class Watch:
         for thread in self._threads:
             thread.join()
 
+    def look_again(self, pattern: str) -> None:
+        """Search the process lists once more, for secrets that have become known since."""
+        finds = re.compile(pattern.encode())
+        found = [data for data in self.seen if finds.search(data)]
+        self.hits |= {"process list: " + data[:60].decode(errors="replace") for data in found}
+
     def _loop(self, look):  # type: ignore[no-untyped-def]
         while not self._stop.wait(EVERY):
             look()
@@ -191,13 +207,13 @@ def main() -> int:
     """Run everything and search everything; 1 when anything was found."""
     parser = argparse.ArgumentParser(description="The leak hunt.")
     parser.add_argument("--short", action="store_true")
-    parser.add_argument("--plant", action="store_true")
     options = parser.parse_args()
     try:
         with (
             tempfile.TemporaryDirectory(prefix="leaks-run-") as run,
             tempfile.TemporaryDirectory(prefix="store-") as store,
         ):
+            (Path(store) / "password").write_text(pyotp.random_base32())
             return hunt(Path(run), Path(store), options)
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):
@@ -206,6 +222,49 @@ def main() -> int:
 
 def hunt(run: Path, store: Path, options: argparse.Namespace) -> int:
     began, since = time.time(), time.time() - 1
+    _boot(run)
+    roots = {host: f"/proc/{_init_of(host)}/root" for host in HOSTS}
+    old, new, backup = ({name: pyotp.random_base32() for name in USERS} for dummy in range(3))
+    recovery = [pyotp.random_base32()]
+    (store / "alice").write_text(new["alice"])
+    users = [{"name": n, "secret": old[n], "backup_secret": backup[n]} for n in USERS]
+    users[0]["recovery_secret"] = recovery[0]
+    base = {
+        "leaks_users": users,
+        "leaks_renewed": [{"name": n, "secret": new[n]} for n in USERS],
+        "leaks_code": f"{sys.executable} -c '{CODE}' {store}/alice",
+        **_variables(store),
+    }
+    secrets = [*old.values(), *new.values(), *backup.values()]
+    watches = []
+    for number, pipelining in enumerate([True] if options.short else [True, False]):
+        (store / "vars.json").write_text(
+            json.dumps({**base, "leaks_word": f"word {number}", "renewal": f"q{number}"})
+        )
+        for name in PLAYBOOKS:
+            with Watch(pattern_of([*secrets, *recovery], []), roots, pipelining) as watch:
+                _play(name, run, store, pipelining)
+            watches.append((name, watch))
+            for fresh in _in_store(store):
+                (recovery if fresh.is_recovery else secrets).append(fresh.secret)
+            secrets, recovery = sorted({*secrets}), sorted({*recovery})
+    for dummy, watch in watches:
+        watch.look_again(pattern_of([*secrets, *recovery], []))  # secrets that were made while it ran, too
+    codes = _codes(secrets, recovery, began)
+    searched = search(run, store, since, pattern_of([*secrets, *recovery], codes))
+    hits = report(searched, watches)
+    missed = missed_leaks(run, store, roots)
+    for place in missed:
+        print(f"LEAK that was put there on purpose and not found: {place}")
+    print(
+        f"leaks: {len(watches)} runs, {len(secrets) + len(recovery)} secrets and {len(codes)} codes in "
+        f"{searched.places} places, {hits} hits; {len(PLANTED) - len(missed)} of {len(PLANTED)} leaks made on "
+        "purpose found"
+    )
+    return 1 if hits or missed else 0
+
+
+def _boot(run: Path) -> None:
     lab("up", "clock=timeserver", *(f"{host}={host}" for host in HOSTS))
     (run / "lab.yml").write_text(lab("inventory"))
     (run / "fleet.yml").write_text(
@@ -214,41 +273,61 @@ def hunt(run: Path, store: Path, options: argparse.Namespace) -> int:
     for host in HOSTS:
         script = f"for u in {' '.join(USERS)}; do id $u >/dev/null 2>&1 || useradd -m -s /bin/bash $u; done"
         lab("shell", host, "--", "sh", "-c", script)
-    old, new, backup = ({name: pyotp.random_base32() for name in USERS} for dummy in range(3))
-    recovery = pyotp.random_base32()
-    secrets = [*old.values(), *new.values(), *backup.values(), recovery]
-    (store / "alice").write_text(new["alice"])
-    users = [{"name": n, "secret": old[n], "backup_secret": backup[n]} for n in USERS]
-    users[0]["recovery_secret"] = recovery
-    base = {
-        "leaks_users": users,
-        "twofactor_users": users,
+
+
+def _variables(store: Path) -> dict[str, object]:
+    """Return what the playbooks are told."""
+    return {
+        "twofactor_users": "{{ query('fleetauth.twofactor.secret') }}",
+        "twofactor_people": USERS,
+        "twofactor_store": f"{store}/store.yml",
+        "twofactor_sheets": f"{store}/sheets",
+        "twofactor_sheet_formats": ["html", "svg", "png", "txt"],
+        "twofactor_backup": True,
+        "twofactor_issuer": "Example Fleet",
+        "accept_until": "2999-12-31",
         "twofactor_digits": 8,
         "twofactor_guard": False,
         "twofactor_services": ["sudo"],
         "twofactor_exempt_users": ["ansible", "root"],
         "ntp_servers": ["clock"],
         "twofactor_hosts": "fleet",
-        "leaks_renewed": [{"name": n, "secret": new[n]} for n in USERS],
-        "leaks_code": f"{sys.executable} -c '{CODE}' {store}/alice",
-        "leaks_plant": options.plant,
+        "twofactor_status_fail_on": "never",
         "reason": "phones lost",
     }
-    pattern = pattern_of(secrets, [])
-    roots = {host: f"/proc/{_init_of(host)}/root" for host in HOSTS}
-    watches = []
-    for number, pipelining in enumerate([True] if options.short else [True, False]):
-        (store / "vars.json").write_text(json.dumps({**base, "leaks_word": f"word {number}"}))
-        for name in (
-            "fleetauth.twofactor.site",
-            str(HERE / "everything.yml"),
-            "fleetauth.twofactor.emergency_disable",
-        ):
-            with Watch(pattern, roots, pipelining) as watch:
-                _play(name, run, store, pipelining)
-            watches.append((name, watch))
-    codes = _codes([*old.values(), *new.values(), *backup.values()], began)
-    return report(run, store, since, secrets, codes, watches)
+
+
+class Fresh(NamedTuple):
+    """A secret that the collection made by itself."""
+
+    secret: str
+    is_recovery: bool
+
+
+def _in_store(store: Path) -> list[Fresh]:
+    """Return the secrets that the store holds now."""
+    view = [
+        f"{BIN}/ansible-vault",
+        "view",
+        "--vault-password-file",
+        f"{store}/password",
+        f"{store}/store.yml",
+    ]
+    data = yaml.safe_load(subprocess.run(view, capture_output=True, check=True).stdout)
+    pairs = [pair for user in data["users"].values() for pair in user.items() if pair[0].endswith("secret")]
+    return [Fresh(value, "recovery" in name) for name, value in pairs]
+
+
+def missed_leaks(run: Path, store: Path, roots: dict[str, str]) -> list[str]:
+    """Leak a secret in every place, search all of them, and return those where it was not found."""
+    secret, since = pyotp.random_base32(), time.time() - 1
+    planted = {"leaks_planted": secret, "leaks_planted_hex": base64.b32decode(secret).hex()}
+    (store / "vars.json").write_text(json.dumps(planted))
+    pattern = pattern_of([secret], [])
+    with Watch(pattern, roots) as watch:
+        _play(str(HERE / "plant.yml"), run, store, pipelining=True)
+    found = [*watch.hits, *search(run, store, since, pattern).hits]
+    return [place for place in PLANTED if not any(place in hit for hit in found)]
 
 
 def _init_of(host: str) -> int:
@@ -281,7 +360,15 @@ def _play(playbook: str, run: Path, store: Path, pipelining: bool) -> None:
     }
     command = [
         *(f"{BIN}/ansible-playbook", "-i", f"{run}/lab.yml", "-i", f"{run}/fleet.yml"),
-        *("-e", f"@{store}/vars.json", "-vvvv", "--diff", playbook),
+        *(
+            "-e",
+            f"@{store}/vars.json",
+            "--vault-password-file",
+            f"{store}/password",
+            "-vvvv",
+            "--diff",
+            playbook,
+        ),
     ]
     with (run / "output.txt").open("ab") as out:
         done = subprocess.run(command, stdout=out, stderr=subprocess.STDOUT, env=env, cwd=run, check=False)
@@ -290,62 +377,65 @@ def _play(playbook: str, run: Path, store: Path, pipelining: bool) -> None:
         raise SystemExit(f"{playbook} ended with {done.returncode}: {tail}")
 
 
-def _codes(secrets: list[str], began: float) -> list[str]:
+def _codes(secrets: list[str], recovery: list[str], began: float) -> list[str]:
+    """Return the codes that were right at some time of the run, and all recovery codes."""
     steps = range(int(began) // 30 - 1, int(time.time()) // 30 + 2)
-    return sorted({pyotp.TOTP(secret, digits=8).at(step * 30) for secret in secrets for step in steps})
+    timed = {pyotp.TOTP(secret, digits=8).at(step * 30) for secret in secrets for step in steps}
+    return sorted(timed | {pyotp.HOTP(secret, digits=8).at(n) for secret in recovery for n in range(10)})
 
 
-def report(
-    run: Path,
-    store: Path,
-    since: float,
-    secrets: list[str],
-    codes: list[str],
-    watches: list[tuple[str, Watch]],
-) -> int:
-    pattern = pattern_of(secrets, codes)
-    finds = re.compile(pattern.encode())
-    places = size = 0
-    hits: list[str] = []
-    allowed = 0
-    passing: set[str] = set()
-    for name, watch in watches:
-        places, size = places + len(watch.seen), size + watch.read
-        hits += sorted(f"{name}: {hit}" for hit in watch.hits)
-        passing |= watch.passing
-        in_passing = [one for one in watch.passing if watch.pipelined and "everything" not in name]
-        hits += [f"{name}, with pipelining: {one}" for one in in_passing]
+@dataclass
+class Searched:
+    """What a search has come to. ``allowed`` are token files, where secrets may be."""
+
+    places: int = 0
+    size: int = 0
+    allowed: int = 0
+    hits: list[str] = field(default_factory=list)
+
+
+def search(run: Path, store: Path, since: float, pattern: str) -> Searched:
+    """Search all that was written since, here and on the hosts, and the hosts' journals."""
+    finds, done = re.compile(pattern.encode()), Searched()
     for path in _controller_files(run, store, since):
         try:
             data = path.read_bytes()
         except OSError:
             continue
-        places, size = places + 1, size + len(data)
+        done.places, done.size = done.places + 1, done.size + len(data)
         found = finds.search(data)
         if found:
-            hits.append(f"controller: {path}: …{_blind(data, found)}")
+            done.hits.append(f"controller: {path}: …{_blind(data, found)}")
     for host in HOSTS:
         task = {"pattern": pattern, "since": since, "folders": ["/"]}
         one = json.loads(lab("shell", host, "--", "python3", "-c", ON_HOST, stdin=json.dumps(task)))
         log = lab("shell", host, "--", "journalctl", "--no-pager", "-q", "-a", "-o", "export").encode()
-        places, size = places + one["places"] + 1, size + one["bytes"] + len(log)
-        hits += [f"{host}: {path}" for path in one["hits"]]
-        hits += [f"{host}: its journal: …{_blind(log, found)}" for found in [finds.search(log)] if found]
-        allowed += len(one["allowed"])
+        done.places, done.size = done.places + one["places"] + 1, done.size + one["bytes"] + len(log)
+        done.hits += [f"{host}: {path}" for path in one["hits"]]
+        done.hits += [f"{host}: its journal: …{_blind(log, found)}" for found in [finds.search(log)] if found]
+        done.allowed += len(one["allowed"])
+    return done
+
+
+def report(searched: Searched, watches: list[tuple[str, Watch]]) -> int:
+    """Print what was found, in the search and while Ansible ran; return the number of hits."""
+    hits = list(searched.hits)
+    passing: set[str] = set()
+    for name, watch in watches:
+        searched.places, searched.size = searched.places + len(watch.seen), searched.size + watch.read
+        hits += sorted(f"{name}: {hit}" for hit in watch.hits)
+        passing |= watch.passing
+        in_passing = [one for one in watch.passing if watch.pipelined and "everything" not in name]
+        hits += [f"{name}, with pipelining: {one}" for one in in_passing]
+    if searched.allowed != len(HOSTS) * len(USERS):
+        hits.append(f"{searched.allowed} token files hold secrets, and not one for each user of each host")
     for word in sorted(passing):
         print(f"leaks: passing, by Ansible itself: {word}")
     for hit in hits:
         print(f"LEAK {hit}")
     samples = sum(watch.samples for dummy, watch in watches)
-    print(
-        f"leaks: {len(secrets)} secrets and {len(codes)} codes looked for; {samples} looks at the process lists; "
-        f"{allowed} token files hold them, as they should"
-    )
-    if allowed != len(HOSTS) * len(USERS):
-        hits.append("the search does not find what is there")
-        print(f"LEAK {hits[-1]}")
-    print(f"leaks: {places} places, {size} bytes searched, {len(hits)} hits")
-    return 1 if hits else 0
+    print(f"leaks: {searched.size} bytes searched, {samples} looks at the process lists")
+    return len(hits)
 
 
 def _blind(data: bytes, found: re.Match[bytes]) -> str:

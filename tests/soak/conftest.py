@@ -15,7 +15,28 @@ from tests.login.conftest import fleet, host, machine, pytest_runtest_makereport
 
 __all__ = ["fleet", "host", "machine", "pytest_runtest_makereport"]
 
-NAMES = ("logins", "refused", "replayed", "replays accepted", "changes")
+LOGINS = int(os.environ.get("SOAK_LOGINS", "200"))
+"""On each host. With fewer the suite as a whole fails."""
+HOSTS = 2
+
+
+def _totals(reporter: pytest.TerminalReporter) -> dict[str, int]:
+    reports = [report for reports in reporter.stats.values() for report in reports]
+    totals: dict[str, int] = {}
+    for report in reports:
+        for name, value in report.user_properties if getattr(report, "when", "") == "call" else []:
+            totals[name] = totals.get(name, 0) + value
+    return totals
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a whole run with fewer logins than it should have."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if hasattr(session.config, "workerinput") or reporter is None or session.config.getoption("keyword"):
+        return
+    if session.exitstatus == pytest.ExitCode.OK and _totals(reporter).get("logins", 0) < LOGINS * HOSTS:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 
 @pytest.hookimpl(trylast=True)
@@ -24,9 +45,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if hasattr(config, "workerinput") or reporter is None:
         return
-    reports = [report for reports in reporter.stats.values() for report in reports]
-    pairs = [pair for one in reports if getattr(one, "when", "") == "call" for pair in one.user_properties]
-    totals = {name: sum(value for key, value in pairs if key == name) for name in NAMES}
-    failed = sum(len(reporter.stats.get(name, [])) for name in ("failed", "error"))
-    numbers = ", ".join(f"{value} {name}" for name, value in totals.items())
-    reporter.write_line(f"soak: {numbers}; {failed} tests failed")
+    totals = _totals(reporter)
+    logins, failed, twice, tried, changes = (
+        totals.get(name, 0) for name in ("logins", "refused", "twice", "tried twice", "changes")
+    )
+    broken = sum(len(reporter.stats.get(name, [])) for name in ("failed", "error"))
+    if broken:
+        reporter.write_line(f"soak: {broken} tests failed")
+    reporter.write_line(
+        f"soak: {logins} logins on {HOSTS} hosts, {failed} failed, {twice} codes used twice ({tried} tried), "
+        f"{changes} changes in between"
+    )
