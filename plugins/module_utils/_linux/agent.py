@@ -62,6 +62,7 @@ MODULES = (
                 "policy_file",
                 "report",
                 "secrets",
+                "selinux",
                 "service",
                 "sshd",
                 "sshd_check",
