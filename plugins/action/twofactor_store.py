@@ -22,6 +22,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
     Refused,
     TwofactorError,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import end_of
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils import _folder, _otpauth, _qr
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import FLEET, Book, Entry
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._enrolment import (
@@ -119,12 +120,12 @@ class _Call:
             book = self._store.read()
             if self._wish.state == "exported":
                 return {"changed": True, "store": self._store.path}
-            return self._result(carry_out(self._wish, book, _today()), self._due(book))
+            return self._result(carry_out(self._wish, book, _now()), self._due(book))
         with self._store.locked():
             book = self._store.read()
             if self._wish.state == "exported":
                 return self._export(book)
-            done = carry_out(self._wish, book, _today())
+            done = carry_out(self._wish, book, _now())
             due = self._due(book)
             self._refuse_unprintable(due)
             if done.changed:
@@ -216,8 +217,8 @@ def _name(who: Who) -> str:
     return user if host == FLEET else f"{user}@{host}"
 
 
-def _today() -> datetime.date:
-    return datetime.datetime.now(datetime.timezone.utc).date()
+def _now() -> datetime.datetime:
+    return datetime.datetime.now(datetime.timezone.utc)
 
 
 def _refuse_bad(params: dict[str, Any]) -> None:
@@ -225,12 +226,5 @@ def _refuse_bad(params: dict[str, Any]) -> None:
         raise TwofactorError("out_of_bounds", f"recovery_count must be from 0 to {_RECOVERY_MOST}.")
     if params["scope"] == "host" and not params["hosts"]:
         raise TwofactorError("no_hosts", "With scope: host the hosts have to be named.", "Give 'hosts'.")
-    try:
-        if params["accept_until"]:
-            datetime.date.fromisoformat(params["accept_until"])
-    except ValueError:
-        raise TwofactorError(
-            "bad_date",
-            f"accept_until is '{params['accept_until']}', which is no day.",
-            "Write it as 2026-12-31.",
-        ) from None
+    if params["accept_until"]:
+        end_of(params["accept_until"])

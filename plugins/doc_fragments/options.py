@@ -175,6 +175,14 @@ options:
             leaves nobody without a working code. Only a secret that the host had goes on being accepted.
           - Leave it out when the old device was lost.
         type: str
+      previous_backup_secret:
+        description: The same for the secret that the second device had before.
+        type: str
+      previous_until:
+        description:
+          - When the secrets before end; the host itself sees to it. V(2026-12-31) is a day in UTC, which still
+            counts, V(2026-12-31T18:00:00+01:00) a moment. Without it they end when they are not given any more.
+        type: str
   state:
     description:
       - V(present) sees to it that the users have these secrets, V(absent) that they have none.
@@ -396,6 +404,14 @@ options:
               - The secret before, accepted beside the present one for as long as it is given here, so that a renewal
                 leaves nobody without a working code. Only a secret that the host had goes on being accepted.
               - Leave it out when the old device was lost.
+            type: str
+          previous_backup_secret:
+            description: The same for the secret that the second device had before.
+            type: str
+          previous_until:
+            description:
+              - When the secrets before end; the host itself sees to it. V(2026-12-31) is a day in UTC, which still
+                counts, V(2026-12-31T18:00:00+01:00) a moment. Without it they end when they are not given any more.
             type: str
       state:
         description:

@@ -44,12 +44,13 @@ RETURN = r"""
 _list:
   description:
     - A mapping for each user, with C(name), C(secret) and, where there is one, C(backup_secret), C(recovery_secret)
-      with C(recovery_count), and C(previous_secret) until its last day.
+      with C(recovery_count), and until their end C(previous_secret), C(previous_backup_secret) and
+      C(previous_until).
   type: list
   elements: dict
 """
 
-import datetime
+import time
 from typing import Any
 
 from ansible.errors import AnsibleLookupError
@@ -72,7 +73,7 @@ class LookupModule(LookupBase):
             book = store.read()
             host = self.get_option("host") or variables.get("inventory_hostname", "")
             names = [str(term) for term in terms] or book.users_of(host)
-            today = datetime.datetime.now(datetime.timezone.utc).date()
+            now = time.time()
             entries = {name: book.of(host, name) for name in names}
             missing = [name for name, entry in entries.items() if entry is None]
             if missing:
@@ -81,7 +82,7 @@ class LookupModule(LookupBase):
                     f"{store.path} has no secret of '{missing[0]}' for '{host}'.",
                     "Run fleetauth.twofactor.enroll, or check the name.",
                 )
-            return [entry.for_hosts(name, today) for name, entry in entries.items() if entry is not None]
+            return [entry.for_hosts(name, now) for name, entry in entries.items() if entry is not None]
         except TwofactorError as error:
             raise AnsibleLookupError(str(error)) from None
         except OSError as error:

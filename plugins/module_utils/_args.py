@@ -62,6 +62,8 @@ SECRETS_ARGS: dict[str, Any] = {
             "recovery_secret": {"type": "str", "no_log": True},
             "recovery_count": {"type": "int"},
             "previous_secret": {"type": "str", "no_log": True},
+            "previous_backup_secret": {"type": "str", "no_log": True},
+            "previous_until": {"type": "str"},
         },
     },
     "state": {"type": "str", "choices": ["present", "absent", "renewed"], "default": "present"},
@@ -186,6 +188,7 @@ def secrets_change(params: dict[str, Any]) -> SecretsChange:
 
 
 def _user_secret(entry: dict[str, Any]) -> UserSecret:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import end_of
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._otp import seed_from_base32
 
     name = entry["name"]
@@ -194,10 +197,12 @@ def _user_secret(entry: dict[str, Any]) -> UserSecret:
         "backup_seed": entry.get("backup_secret"),
         "recovery_seed": entry.get("recovery_secret"),
         "previous_seed": entry.get("previous_secret"),
+        "previous_backup_seed": entry.get("previous_backup_secret"),
     }
     return UserSecret(
         name=name,
         recovery_count=_recovery_count(entry.get("recovery_count"), name),
+        previous_until=end_of(entry["previous_until"]) if entry.get("previous_until") else 0.0,
         **{key: seed_from_base32(text, name) for key, text in seeds.items() if text},
     )
 

@@ -24,6 +24,10 @@ RECOVERY_COUNT = 10
 
 _USER_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+-]*\$?")
 """Names that stay one word in a PAM line, an sshd pattern, a token file and a file name."""
+_DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_DAY_SECONDS = 86400
+_LAST_YEAR = 9998
+"""So that the end of each day can still be written as a date."""
 _NETWORK = re.compile(r"[0-9A-Fa-f.:]+(?:/[0-9]{1,3})?")
 """No scope, in which Python allows a newline, and no netmask, which sshd does not read."""
 
@@ -102,8 +106,9 @@ class Declared:
 class UserSecret:
     """What is wanted for one user's tokens. Seeds are raw bytes, None when not given.
 
-    ``previous_seed`` is the one before, accepted for as long as it is given; ``recovery_count`` is how many
-    codes of ``recovery_seed`` there are, None to leave it.
+    ``previous_seed`` and ``previous_backup_seed`` are those before, accepted as well for as long as they are given, and
+    not after ``previous_until`` (seconds since 1970, 0 for no end); ``recovery_count`` is how many codes of
+    ``recovery_seed`` there are, None to leave it.
     """
 
     name: str
@@ -112,6 +117,8 @@ class UserSecret:
     recovery_seed: bytes | None = None
     recovery_count: int | None = None
     previous_seed: bytes | None = None
+    previous_backup_seed: bytes | None = None
+    previous_until: float = 0.0
 
     def __repr__(self) -> str:
         """Leave the seeds out: a traceback must not show them."""
@@ -213,6 +220,29 @@ def check_user_name(name: str) -> None:
             "pattern character in it would mean something else to PAM or sshd.",
             "Use letters, digits and . _ @ + - only, not starting with a hyphen.",
         )
+
+
+def end_of(text: str) -> float:
+    """Return when something accepted until ``text`` ends, in seconds since 1970.
+
+    ``text`` is a day in UTC, which still counts, or a moment with its offset from UTC.
+    """
+    import datetime  # slow to import, and the emergency path does not need it
+
+    try:
+        is_day = bool(_DAY.fullmatch(text))
+        moment = datetime.datetime.fromisoformat(re.sub(r"Z\Z", "+00:00", text))
+        if is_day:
+            moment = moment.replace(tzinfo=datetime.timezone.utc)
+        if moment.tzinfo is None or not 1970 <= moment.year <= _LAST_YEAR:  # noqa: PLR2004 - the epoch
+            raise ValueError
+        return moment.timestamp() + (_DAY_SECONDS if is_day else 0)
+    except ValueError:
+        raise TwofactorError(
+            "bad_date",
+            f"'{text}' is neither a day nor a moment.",
+            "Write 2026-12-31 for a day in UTC, which still counts, or 2026-12-31T18:00:00+01:00.",
+        ) from None
 
 
 def check_exempt(exempt: Exempt) -> None:

@@ -60,7 +60,8 @@ twofactor:
       description:
         - Users with a token; C(name), C(enrolled), C(backup), C(digits), C(interval), C(last_used).
         - C(verified) tells whether the user has shown a right code of the present secret, C(recovery_left) how many
-          recovery codes are left, C(previous) whether the secret before is accepted as well.
+          recovery codes are left, C(previous) whether the secret before is accepted as well, and C(previous_until) when
+          that ends.
       type: list
       elements: dict
     clock:
@@ -92,6 +93,7 @@ twofactor:
         verified: true
         recovery_left: 10
         previous: false
+        previous_until: null
     clock: {synchronised: true, offset: 0.000012, source: 192.0.2.10, daemon: chrony}
     missing_packages: []
     problems: []

@@ -109,8 +109,9 @@ options:
     default: ''
   accept_until:
     description:
-      - With O(state=renewed), the last day, such as V(2026-12-31), on which the secret before is accepted as well.
-      - Hosts forget it with the first run of the site playbook after that day. Not possible when digits change.
+      - With O(state=renewed), how long the secrets before are accepted as well, that of the second device included.
+        V(2026-12-31) is a day in UTC, which still counts, V(2026-12-31T18:00:00+01:00) a moment.
+      - Hosts that have got the new ones end the old ones by themselves then. Not possible when digits change.
     type: str
     default: ''
   at_most:

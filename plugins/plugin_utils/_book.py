@@ -21,6 +21,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
     DIGITS,
     INTERVALS,
     check_user_name,
+    end_of,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._otp import seed_from_base32
 
@@ -40,8 +41,8 @@ _Dumper: Any = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
 class Entry:
     """One user's secrets, in base32; empty for none.
 
-    ``issued`` is the day on which the present secret was made, ``renewal`` the word under which. The secret before is
-    accepted as well until ``previous_until``, a day, inclusive. ``printed`` is false until the sheet has been written.
+    ``issued`` is the day on which the present secret was made, ``renewal`` the word under which. The secrets before are
+    accepted as well until ``previous_until`` (read by end_of). ``printed`` is false until the sheet has been written.
     """
 
     secret: str
@@ -53,6 +54,7 @@ class Entry:
     issued: str = ""
     renewal: str = ""
     previous_secret: str = ""
+    previous_backup_secret: str = ""
     previous_until: str = ""
     printed: bool = True
 
@@ -60,7 +62,11 @@ class Entry:
         """Leave the secrets out: a traceback must not show them."""
         return f"Entry(issued={self.issued!r}, renewal={self.renewal!r})"
 
-    def for_hosts(self, name: str, today: datetime.date) -> dict[str, Any]:
+    def has_overlap(self, now: float) -> bool:
+        """Tell whether the secrets before are accepted as well."""
+        return bool(self.previous_secret and self.previous_until) and end_of(self.previous_until) > now
+
+    def for_hosts(self, name: str, now: float) -> dict[str, Any]:
         """Return this as one of ``users`` of fleetauth.twofactor.twofactor_secret."""
         user: dict[str, Any] = {"name": name, "secret": self.secret}
         if self.backup_secret:
@@ -68,8 +74,11 @@ class Entry:
         if self.recovery_secret:
             user["recovery_secret"] = self.recovery_secret
             user["recovery_count"] = self.recovery_count
-        if self.previous_secret and today.isoformat() <= self.previous_until:
+        if self.has_overlap(now):
             user["previous_secret"] = self.previous_secret
+            user["previous_until"] = self.previous_until
+            if self.previous_backup_secret:
+                user["previous_backup_secret"] = self.previous_backup_secret
         return user
 
 
@@ -144,9 +153,8 @@ def _entry(name: str, data: Any, path: str, where: str) -> Entry:
             raise _broken(path, f"{problem}has a '{key}' that cannot be")
     try:
         check_user_name(name)
-        for key in ("secret", "backup_secret", "recovery_secret", "previous_secret"):
-            if data.get(key):
-                seed_from_base32(data[key], name)
+        for key in (key for key in data if key.endswith("secret") and data[key]):
+            seed_from_base32(data[key], name)
     except TwofactorError as error:
         raise _broken(path, error.message) from None
     plain: dict[str, Any] = {
@@ -161,8 +169,15 @@ _CHECKS: dict[str, Callable[[Any], bool]] = {
     "interval": lambda value: value in INTERVALS,
     "recovery_count": lambda value: 0 <= value <= 20,  # noqa: PLR2004 - as the modules have it
     "issued": lambda value: not value or bool(_DATE.fullmatch(value)),
-    "previous_until": lambda value: not value or bool(_DATE.fullmatch(value)),
+    "previous_until": lambda value: not value or _is_end(value),
 }
+
+
+def _is_end(text: str) -> bool:
+    try:
+        return end_of(text) > 0
+    except TwofactorError:
+        return False
 
 
 def _broken(path: str, why: str) -> TwofactorError:

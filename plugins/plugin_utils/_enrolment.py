@@ -16,7 +16,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
     Refused,
     TwofactorError,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import check_user_name
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import check_user_name, end_of
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import FLEET, Book, Entry
 
 Who = tuple[str, str]
@@ -27,8 +27,8 @@ Who = tuple[str, str]
 class Wish:
     """What is asked for. ``hosts`` is (FLEET,) unless each host has secrets of its own.
 
-    ``renewal`` is the word of a renewal, ``accept_until`` the last day on which the secret before
-    is accepted as well, empty for not at all; ``at_most`` limits how many are renewed in this run, 0 for no limit.
+    ``renewal`` is the word of a renewal, ``accept_until`` when the secrets before end (read by end_of), empty for at
+    once; ``at_most`` limits how many are renewed in this run, 0 for no limit.
     """
 
     users: tuple[str, ...]
@@ -60,12 +60,12 @@ class Done:
         return bool(self.added or self.renewed or self.refilled or self.removed)
 
 
-def carry_out(wish: Wish, book: Book, today: datetime.date) -> Done:
+def carry_out(wish: Wish, book: Book, now: datetime.datetime) -> Done:
     """Change ``book`` as wished. Raises Refused with every reason at once; nothing has changed then."""
-    _refuse(wish, book, today)
+    _refuse(wish, book, now.timestamp())
     done = Done()
     for who in [(host, user) for host in wish.hosts for user in wish.users]:
-        _one(who, wish, book, today, done)
+        _one(who, wish, book, now.date(), done)
     return done
 
 
@@ -91,9 +91,14 @@ def _one(who: Who, wish: Wish, book: Book, today: datetime.date, done: Done) -> 
             return
         # An app shows codes of one length: the old kind could not be accepted beside the new one.
         keep = bool(wish.accept_until) and entry.digits == wish.digits
-        fresh = _fresh(wish, today)
+        fresh = _fresh(replace(wish, backup=wish.backup or bool(entry.backup_secret)), today)
         if keep:
-            fresh = replace(fresh, previous_secret=entry.secret, previous_until=wish.accept_until)
+            fresh = replace(
+                fresh,
+                previous_secret=entry.secret,
+                previous_backup_secret=entry.backup_secret,
+                previous_until=wish.accept_until,
+            )
         book.entries[who] = fresh
         done.renewed.append(who)
 
@@ -116,7 +121,7 @@ def _secret() -> str:
     return _otp.seed_to_base32(_otp.random_seed())
 
 
-def _refuse(wish: Wish, book: Book, today: datetime.date) -> None:
+def _refuse(wish: Wish, book: Book, now: float) -> None:
     reasons: list[TwofactorError] = []
     for user in wish.users:
         try:
@@ -136,16 +141,45 @@ def _refuse(wish: Wish, book: Book, today: datetime.date) -> None:
         ]
     if wish.state == "present":
         reasons += _other_kinds(wish, book)
-    if wish.accept_until and wish.accept_until < today.isoformat():
+    reasons += _overlaps(wish, book, now)
+    if wish.accept_until and end_of(wish.accept_until) <= now:
         reasons.append(
             TwofactorError(
                 "date_over",
                 f"accept_until is {wish.accept_until}, which is over.",
-                "Give a day that comes, or none.",
+                "Give a day or a moment that comes, or none.",
             )
         )
     if reasons:
         raise Refused(reasons)
+
+
+def _overlaps(wish: Wish, book: Book, now: float) -> list[TwofactorError]:
+    """Return a reason when users would lose the secret before, which was to be accepted for a while yet."""
+    if wish.state != "renewed" or not wish.accept_until:
+        return []
+    running = {
+        user: entry.previous_until
+        for (host, user), entry in book.entries.items()
+        if host in wish.hosts
+        and user in wish.users
+        and entry.renewal != wish.renewal
+        and entry.has_overlap(now)
+    }
+    if not running:
+        return []
+    return [
+        TwofactorError(
+            "overlap_running",
+            f"The renewal before of {_some(sorted(running))} goes on until {max(running.values())}: whoever has not "
+            "scanned that sheet yet would be left without a working code.",
+            "Wait until then, or renew without 'accept_until', which ends all secrets before at once.",
+        )
+    ]
+
+
+def _some(names: list[str]) -> str:
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if names[5:] else "")
 
 
 def _other_kinds(wish: Wish, book: Book) -> list[TwofactorError]:
@@ -161,11 +195,11 @@ def _other_kinds(wish: Wish, book: Book) -> list[TwofactorError]:
     )
     if not others:
         return []
-    names = ", ".join(others[:5]) + (f" and {len(others) - 5} more" if others[5:] else "")
     return [
         TwofactorError(
             "other_kind_in_store",
-            f"{names} have codes of another kind in the store than {wish.digits} digits every {wish.interval} seconds.",
+            f"{_some(others)} have codes of another kind in the store than {wish.digits} digits every {wish.interval} "
+            "seconds.",
             "Renew them with fleetauth.twofactor.rotate.",
         )
     ]

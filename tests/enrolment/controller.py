@@ -76,6 +76,12 @@ class Controller:
         )
         return Ran(done.returncode == 0, done.stdout + done.stderr)
 
+    def vault(self, *arguments: str, editor: str = "") -> Ran:
+        """Run ansible-vault with the vault password."""
+        program = str(ROOT / ".venv" / "bin" / "ansible-vault")
+        command = ["env", f"EDITOR={editor}", program, *arguments]
+        return self.run([*command, f"--vault-password-file={self.password}"])
+
     def playbook(self, name: str, vault: bool = True, **variables: Any) -> Ran:
         """Run a playbook of the collection, or one in the folder, with every word that Ansible has to say."""
         extra = ["-e", json.dumps(variables)] if variables else []

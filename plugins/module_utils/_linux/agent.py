@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The command /usr/local/sbin/twofactor: this collection's own code, left on the host.
 
-Private to this collection: may change at any time. It takes back a change that nobody confirmed, ends a bypass,
-mends what a power cut left, and lets somebody at the console switch the second factor off. It is a zip archive of
-these very modules (zipapp, in the standard library's words), so that nothing is done in two ways.
+Private to this collection: may change at any time. It takes back a change that nobody confirmed, ends a bypass
+and the time for which a secret before is accepted, mends what a power cut left, and lets somebody at the console switch
+the second factor off. It is a zip archive of these very modules (zipapp, in the standard library's words), so that
+nothing is done in two ways.
 """
 
 from __future__ import annotations
@@ -83,6 +84,7 @@ ConditionPathExists=|{paths.ORIGINALS}
 ConditionPathExists=|{paths.PENDING}
 ConditionPathExists=|{paths.DISABLING}
 ConditionPathExists=|{paths.BYPASS}
+ConditionDirectoryNotEmpty=|{paths.TOKENS}
 Before=ssh.service sshd.service ssh.socket cockpit.socket systemd-user-sessions.service
 
 [Service]

@@ -59,7 +59,7 @@ def _parser() -> argparse.ArgumentParser:
         "make the change that standard input holds as JSON (options of twofactor_host)",
     )
     _verb(verbs, "boot", _boot, "take back or end what was under way when the machine went down")
-    _verb(verbs, "expire", _expire, "take back what was cut short or not confirmed in time; end bypasses")
+    _verb(verbs, "expire", _expire, "take back what was cut short or not confirmed in time; end what is over")
     return parser
 
 

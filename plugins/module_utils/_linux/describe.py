@@ -31,6 +31,8 @@ def describe(plan: Plan, view: View) -> Outcome:
     replaced = [n for n in plan.secrets.fresh if n in enrolled and n not in renewed]
     if renewed or replaced:
         before["new_secret"], after["new_secret"] = [], sorted(renewed + replaced)
+    if plan.secrets.ended:
+        before["secret_before_accepted"], after["secret_before_accepted"] = plan.secrets.ended, []
     if plan.secrets.refilled:
         before["new_recovery_codes"], after["new_recovery_codes"] = [], sorted(plan.secrets.refilled)
     before["bypassed"] = _let_off(view)

@@ -97,6 +97,12 @@ class Plan:
         return bool(self.steps)
 
     @property
+    def next_end(self) -> float | None:
+        """When something ends of which this plan knows, for the host to see to it; None when nothing does."""
+        bypass_end = self.bypasses.next_end()
+        return min(self.secrets.ends + ([] if bypass_end is None else [bypass_end]), default=None)
+
+    @property
     def dropin(self) -> str | None:
         """The sshd drop-in as it stands after the last step that touches it, None if none does."""
         texts = [c.text for step in self.steps for c in step.changes if c.path == paths.SSHD_DROPIN]
@@ -116,11 +122,12 @@ def make_plan(change: Change, view: View) -> Plan:
     before = policy_file.parse(view.read(paths.POLICY))
     after = merge(before, change)
     secrets_plan = secrets.plan_secrets(change.secrets, after.policy, view)
+    secrets.end_overlaps(secrets_plan, view)
     _refuse_mismatched_settings(before.policy, after.policy, secrets_plan, view)
     bypasses = _bypasses(change.bypass, after.policy, view)
     plan = Plan(before=before, after=after, secrets=secrets_plan, bypasses=bypasses)
     bypass_now, bypass_later = _bypass_changes(bypasses, view)
-    if after.policy.state == "enabled" or bypass_now:
+    if after.policy.state == "enabled" or bypass_now or secrets_plan.ends:
         _add_command(plan, view)
     _add(plan, "bypass", bypass_now)
     _add(plan, "leftovers", [FileChange(path, None) for path in view.leftovers()])

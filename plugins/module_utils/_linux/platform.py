@@ -35,7 +35,7 @@ _EMERGENCY_PATIENCE = 3.0
 """Seconds that taking the second factor off waits for another change; then it goes on all the same."""
 
 _TRY_AGAIN = 30.0
-"""Seconds after which the end of a bypass is tried again, when a pending change or a fault stood in its way."""
+"""Seconds after which an end that a pending change or a fault stood in the way of is tried again."""
 
 
 class LinuxPlatform:
@@ -84,10 +84,9 @@ class LinuxPlatform:
         if change.confirm_within:
             entry = pending.prepare(change)
             outcome.result["pending"] = {"confirm_within": change.confirm_within}
-        end = plan.bypasses.next_end()
-        if end is not None:
+        if plan.next_end is not None:
             agent.install()
-            agent.arm(max(1.0, end - time.time()), "expire")
+            agent.arm(max(1.0, plan.next_end - time.time()), "expire")
         transaction.commit(plan.steps, daemon.reload_sshd, entry)
         self._log(change, plan)
 
@@ -150,35 +149,52 @@ class LinuxPlatform:
         self.expire()
 
     def expire(self) -> None:
-        """Take back what was cut short or not confirmed in time, end bypasses that are over, and arm the next end."""
+        """Take back what was cut short or not confirmed in time, end what is over, and arm the next end."""
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             agent,
             audit,
-            bypass,
             daemon,
-            paths,
             pending,
             transaction,
-        )
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
-            read_text,
         )
 
         with transaction.one_at_a_time():
             if transaction.recover(daemon.reload_sshd):
                 audit.log("reverted", why="the change was cut short")
             pending.revert_if(pending.is_overdue, "nobody confirmed it in time")
+        try:
+            end = self._end_what_is_over()
+        except (TwofactorError, OSError):
+            agent.arm(_TRY_AGAIN, "expire")
+            raise
+        if end is not None:
+            agent.arm(max(1.0, end - time.time()), "expire")
+
+    def _end_what_is_over(self) -> float | None:
+        """End bypasses, and secrets before, whose time is over; return when the next one ends."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            bypass,
+            paths,
+            secrets,
+        )
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
+            Host,
+            read_text,
+        )
+
         before = bypass.parse(read_text(paths.BYPASS))
         running = before.running()
+        ends = secrets.overlap_ends(Host())
+        now = time.time()
         if before.host is not None and running.host is None:
             self.apply(
                 Change(policy={"state": "enabled", "reason": "the bypass is over"}, guard=False), False
             )
-        elif before != running:
+        elif before != running or any(end <= now for end in ends):
             self.apply(Change(guard=False), False)
-        end = running.next_end()
-        if end is not None:
-            agent.arm(max(1.0, end - time.time()), "expire")
+        bypass_end = running.next_end()
+        later = [end for end in ends if end > now] + ([] if bypass_end is None else [bypass_end])
+        return min(later, default=None)
 
     def _planned(self, change: Change, check_mode: bool) -> tuple[Plan, Outcome]:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
@@ -218,6 +234,7 @@ class LinuxPlatform:
             added=",".join(plan.secrets.added),
             renewed=",".join(plan.secrets.renewed),
             removed=",".join(plan.secrets.removed),
+            ended=",".join(plan.secrets.ended),
             let_off=",".join(plan.bypasses.users),
             confirm_within=change.confirm_within or "",
             why=options.get("reason", "") or (change.bypass.reason if change.bypass else ""),

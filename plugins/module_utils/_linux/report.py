@@ -39,7 +39,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Declared
 
 BYPASS_GRACE = 90.0
-"""Seconds after its end in which a bypass may still be there: its timer, and a second try."""
+"""Seconds after its end in which a bypass, or a secret before, may still be there: its timer, and a second try."""
 
 _Data = dict[str, Any]
 
@@ -115,9 +115,42 @@ def _users(host: Host, problems: list[_Data]) -> list[_Data]:
                 "verified": secrets.is_verified(name, entries, host),
                 "recovery_left": _recovery_left(lines, entries.get(name, {})),
                 "previous": any(line.previous for line in lines),
+                "previous_until": _clock_time(end) if (end := tokens.end_of_previous(lines)) else None,
             }
         )
+    problems += _overlaps(found)
     return found
+
+
+def _overlaps(users: list[_Data]) -> list[_Data]:
+    """Return a problem for users who have not used the new secret while the one before ends, or should have."""
+    found = []
+    for until in sorted({user["previous_until"] for user in users if user["previous_until"]}):
+        group = [user for user in users if user["previous_until"] == until]
+        unused = [user["name"] for user in group if not user["verified"]]
+        if until < _clock_time(time.time() - BYPASS_GRACE):
+            found.append(
+                _problem(
+                    "overlap_overdue",
+                    f"The secret before is still accepted of {_some([user['name'] for user in group])}, though only "
+                    f"until {until}.",
+                    "Run 'twofactor expire' on the host, and see journalctl -t twofactor.",
+                )
+            )
+        elif unused:
+            found.append(
+                _problem(
+                    "renewal_unused",
+                    f"{_some(unused)} have not shown a code of the new secret here; the one before ends at {until}.",
+                    "Have them scan the new sheet before that, or renew them with a later 'accept_until'.",
+                )
+            )
+    return found
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 5} more" if names[5:] else ""
+    return ", ".join(f"'{name}'" for name in names[:5]) + more
 
 
 def _recovery_left(lines: list[tokens.TokenLine], entry: _Data) -> int | None:

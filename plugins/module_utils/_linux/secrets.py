@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -47,7 +48,8 @@ class SecretsPlan:
 
     ``files`` maps a path to its new text, None for gone. ``added``, ``renewed`` and ``removed`` are user
     names; ``fresh`` are the users whose devices all get a new seed, ``refilled`` those who get new recovery codes;
-    ``made`` holds the base32 seeds that this host made, by user.
+    ``made`` holds the base32 seeds that this host made, by user; ``ended`` are users whose secrets before are accepted
+    no longer, and ``ends`` the moments at which those end that this plan writes.
     """
 
     files: dict[str, str | None] = field(default_factory=dict)
@@ -57,6 +59,8 @@ class SecretsPlan:
     fresh: list[str] = field(default_factory=list)
     refilled: list[str] = field(default_factory=list)
     made: dict[str, str] = field(default_factory=dict)
+    ended: list[str] = field(default_factory=list)
+    ends: list[float] = field(default_factory=list)
 
     def __repr__(self) -> str:
         """Leave files and seeds out: a traceback must not show them."""
@@ -143,6 +147,7 @@ def _same_secrets(user: UserSecret) -> list[TwofactorError]:
         "backup_secret": user.backup_seed,
         "recovery_secret": user.recovery_seed,
         "previous_secret": user.previous_seed,
+        "previous_backup_secret": user.previous_backup_seed,
     }
     given = [(option, seed) for option, seed in seeds.items() if seed is not None]
     return [
@@ -194,11 +199,39 @@ def _plan_user(  # noqa: PLR0913 - one user of a call in its whole context
     if new_text == text:
         return
     plan.files[path] = new_text
+    end = tokens.end_of_previous(merged)
+    plan.ends += [] if end is None else [end]
     if text is None:
         plan.added.append(user.name)
     kept = {line.seed for line in tokens.devices(current)}
     if not kept & {line.seed for line in tokens.devices(merged)}:
         plan.fresh.append(user.name)
+
+
+def end_overlaps(plan: SecretsPlan, view: _View) -> None:
+    """Add to ``plan`` the files of users whose secrets before are over and whom it does not change anyway."""
+    for name in enrolled_users(view):
+        path = paths.token_file(name)
+        lines = _with_overlap(name, view)
+        end = tokens.end_of_previous(lines)
+        if path not in plan.files and end is not None and end <= time.time():
+            plan.files[path] = tokens.render(tokens.with_previous(lines, [], ()))
+            plan.ended.append(name)
+
+
+def overlap_ends(view: _View) -> list[float]:
+    """Return when the secrets before end that are accepted on this host."""
+    ends = (tokens.end_of_previous(_with_overlap(name, view)) for name in enrolled_users(view))
+    return [end for end in ends if end is not None]
+
+
+def _with_overlap(name: str, view: _View) -> list[tokens.TokenLine]:
+    """Return a user's lines, none when no secret before is accepted or the file is broken, which others report."""
+    try:
+        text = view.read(paths.token_file(name)) or ""
+        return tokens.parse(text, name) if tokens.has_previous(text) else []
+    except TwofactorError:
+        return []
 
 
 def _primary(lines: list[tokens.TokenLine]) -> bytes | None:
@@ -238,7 +271,9 @@ def _with_previous(
         before = tokens.parse(text or "", user.name)
     except TwofactorError:
         before = []  # broken, and about to be replaced whole
-    merged = tokens.with_previous(lines, before, user.previous_seed)
+    over = bool(user.previous_until) and user.previous_until <= time.time()
+    seeds = () if over else (user.previous_seed, user.previous_backup_seed)
+    merged = tokens.with_previous(lines, before, seeds, user.previous_until)
     if any(line.previous and line.digits != policy.digits for line in merged):
         raise TwofactorError(
             "previous_other_digits",

@@ -14,7 +14,9 @@ used is set aside behind a comment sign, with its state: no code of it works aga
 
 from __future__ import annotations
 
+import calendar
 import re
+import time
 from dataclasses import dataclass, field, replace
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
@@ -29,8 +31,10 @@ _MAX_FIELDS = 7
 _LAST_CODE = 5
 _SPENT = "#spent "
 """Stands before a line whose recovery codes are used up; pam_oath takes it for a comment and keeps it."""
-_PREVIOUS = "# accepted beside the present secret, for a while"
-"""Device lines below this one are of the secret before."""
+_PREVIOUS = "# accepted beside the present secret"
+_PREVIOUS_LINE = re.compile(_PREVIOUS + r"(?:, for a while| until (\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ))")
+"""Device lines below this one are of the secret before. pam_oath keeps it, and knows no date: the host removes them."""
+_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,8 @@ class TokenLine:
     ``interval`` is in seconds and 0 for an event-based line (recovery codes); ``seed`` is raw bytes and
     empty on a line that is not a token (comment, blank). ``text`` is the line without its newline. ``used``
     counts the codes of an event-based line that are gone, ``spent`` says that it has been set aside;
-    ``previous`` marks a device with the secret before, accepted for a while.
+    ``previous`` marks a device with the secret before, accepted for a while: until ``until`` (seconds since 1970), if
+    that is not 0.
     """
 
     text: str
@@ -52,6 +57,7 @@ class TokenLine:
     used: int = 0
     spent: bool = False
     previous: bool = False
+    until: float = 0.0
     end: str = field(default="\n", compare=False)
     """The newline; a last line may lack it."""
 
@@ -77,14 +83,23 @@ def parse(content: str, user: str) -> list[TokenLine]:
     user: both would leave ``user`` without the token that the file seems to hold.
     """
     lines = []
-    previous = False
+    mark = None
     for number, text in _numbered(content):
-        previous = previous or text == _PREVIOUS
+        mark = mark or _PREVIOUS_LINE.fullmatch(text)
         line = _parse_line(text, user, number)
-        lines.append(replace(line, previous=True) if previous and line.is_time_based else line)
+        if mark and line.is_time_based:
+            line = replace(line, previous=True, until=_time_in(mark))
+        lines.append(line)
     if lines and not content.endswith("\n"):
         lines[-1] = replace(lines[-1], end="")
     return lines
+
+
+def _time_in(mark: re.Match[str]) -> float:
+    try:
+        return float(calendar.timegm(time.strptime(mark[1], _TIME))) if mark[1] else 0.0
+    except ValueError:
+        return 1.0  # no such day: somebody has been at the file, and it is over
 
 
 def _numbered(content: str) -> list[tuple[int, str]]:
@@ -210,7 +225,7 @@ def with_recovery(
     if line == have:
         return list(lines)
     others = [other for other in lines if not other.is_event_based]
-    number = next((n for n, other in enumerate(others) if other.text == _PREVIOUS), len(others))
+    number = next((n for n, other in enumerate(others) if _is_mark(other)), len(others))
     return [*others[:number], line, *others[number:]]
 
 
@@ -232,17 +247,36 @@ def _recovery_line(have: TokenLine | None, user: str, seed: bytes, count: int, d
     )
 
 
-def with_previous(lines: list[TokenLine], before: list[TokenLine], seed: bytes | None) -> list[TokenLine]:
-    """Return ``lines`` with the secret before accepted as well, or with none when ``seed`` is None.
+def with_previous(
+    lines: list[TokenLine], before: list[TokenLine], seeds: tuple[bytes | None, ...], until: float = 0.0
+) -> list[TokenLine]:
+    """Return ``lines`` with the secrets before accepted as well until ``until``, or with none of them.
 
     ``before`` are the lines that there were: only a line that is there can go on being accepted. What has been
     used of it stays used.
     """
-    old = next((line for line in before if line.is_time_based and line.seed == seed), None)
-    kept = [line for line in lines if not line.previous and line.text != _PREVIOUS]
-    if old is None or seed in {line.seed for line in devices(kept)}:
+    kept = [line for line in lines if not line.previous and not _is_mark(line)]
+    wanted = set(seeds) - {line.seed for line in devices(kept)}
+    old = {line.seed: line for line in before if line.is_time_based and line.seed in wanted}
+    if not old:
         return kept
-    return [*kept, TokenLine(text=_PREVIOUS), replace(old, previous=True)]
+    end = f" until {time.strftime(_TIME, time.gmtime(until))}" if until else ", for a while"
+    mark = TokenLine(text=_PREVIOUS + end)
+    return [*kept, mark, *(replace(line, previous=True, until=until, end="\n") for line in old.values())]
+
+
+def has_previous(content: str) -> bool:
+    """Tell at a glance whether a file may hold secrets before."""
+    return _PREVIOUS in content
+
+
+def _is_mark(line: TokenLine) -> bool:
+    return bool(_PREVIOUS_LINE.fullmatch(line.text))
+
+
+def end_of_previous(lines: list[TokenLine]) -> float | None:
+    """Return when the secrets before end, None when there are none or nobody has said."""
+    return min((line.until for line in lines if line.previous and line.until), default=None)
 
 
 def with_state_of(lines: list[TokenLine], fresh: list[TokenLine]) -> list[TokenLine]:

@@ -11,7 +11,7 @@ import yaml
 
 ROLES = Path(__file__).parents[3] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir())
-SECRETS = ("secret", "backup_secret", "recovery_secret", "previous_secret")
+SECRETS = ("secret", "backup_secret", "recovery_secret", "previous_secret", "previous_backup_secret")
 
 
 def options_of(role: str) -> dict[str, Any]:

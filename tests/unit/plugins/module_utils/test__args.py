@@ -134,6 +134,7 @@ def test_secrets_are_never_logged() -> None:
         "backup_secret",
         "recovery_secret",
         "previous_secret",
+        "previous_backup_secret",
     }
 
 

@@ -14,6 +14,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
     check_exempt,
     check_methods,
     check_user_name,
+    end_of,
 )
 
 
@@ -136,3 +137,25 @@ def test_seeds_do_not_show() -> None:
         assert "alice" in shown
         assert "SSS" not in shown
         assert "BBB" not in shown
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("2026-12-31", 1_798_761_600),
+        ("2026-12-31T18:00:00Z", 1_798_740_000),
+        ("2026-12-31T18:00:00+01:00", 1_798_736_400),
+        ("2026-12-31 18:00+01:00", 1_798_736_400),
+    ],
+)
+def test_ends(text: str, seconds: int) -> None:
+    assert end_of(text) == seconds
+
+
+@pytest.mark.parametrize(
+    "text", ["", "soon", "2026-02-31", "20261231", "2026-12-31T18:00:00", "9999-12-31", "1969-01-01"]
+)
+def test_what_is_no_end(text: str) -> None:
+    with pytest.raises(TwofactorError) as caught:
+        end_of(text)
+    assert caught.value.code == "bad_date"

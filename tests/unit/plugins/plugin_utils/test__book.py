@@ -16,9 +16,9 @@ from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import (
     render,
 )
 
-A, B, C, D = (letter * 32 for letter in "ABCD")
-FULL = Entry(A, 8, 60, B, C, 5, "2026-11-24", "2026-Q4", D, "2026-12-31", printed=False)
-DAY = datetime.date(2026, 12, 31)
+A, B, C, D, E = (letter * 32 for letter in "ABCDE")
+FULL = Entry(A, 8, 60, B, C, 5, "2026-11-24", "2026-Q4", D, E, "2026-12-31", printed=False)
+END = datetime.datetime(2027, 1, 1, tzinfo=datetime.timezone.utc).timestamp()
 
 
 def test_round_trip() -> None:
@@ -38,6 +38,13 @@ def test_a_date_of_yaml_is_a_day() -> None:
     assert parse(text.encode(), "x").entries[FLEET, "alice"].issued == "2026-11-24"
 
 
+@pytest.mark.parametrize("written", ["2026-12-31", "2026-12-31T18:00:00+01:00", "'2026-12-31T18:00:00Z'"])
+def test_an_end_is_a_day_or_a_moment(written: str) -> None:
+    text = f"version: 1\nusers: {{alice: {{secret: {A}, previous_until: {written}}}}}\n"
+
+    assert parse(text.encode(), "x").entries[FLEET, "alice"].previous_until == written.strip("'")
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -52,6 +59,7 @@ def test_a_date_of_yaml_is_a_day() -> None:
         f"version: 1\nusers: {{alice: {{secret: {A}, issued: yesterday}}}}\n",
         f"version: 1\nusers: {{alice: {{secret: {A}, backup_secret: '1'}}}}\n",
         "version: 1\nusers: {alice: {secret: AAAA}}\n",
+        f"version: 1\nusers: {{alice: {{secret: {A}, previous_until: never}}}}\n",
         "\x00",
     ],
 )
@@ -72,23 +80,24 @@ def test_a_host_has_its_own_or_the_fleets() -> None:
     assert (book.users_of("web1"), book.users_of("web2")) == (["alice", "bob"], ["alice"])
 
 
-@pytest.mark.parametrize(("day", "accepted"), [(DAY, True), (DAY + datetime.timedelta(days=1), False)])
-def test_what_hosts_get(day: datetime.date, accepted: bool) -> None:
+@pytest.mark.parametrize(("now", "accepted"), [(END - 1, True), (END, False)])
+def test_what_hosts_get(now: float, accepted: bool) -> None:
+    before = {"previous_secret": D, "previous_backup_secret": E, "previous_until": "2026-12-31"}
     wanted = {
         "name": "alice",
         "secret": A,
         "backup_secret": B,
         "recovery_secret": C,
         "recovery_count": 5,
-        **({"previous_secret": D} if accepted else {}),
+        **(before if accepted else {}),
     }
 
-    assert FULL.for_hosts("alice", day) == wanted
-    assert Entry(A).for_hosts("alice", day) == {"name": "alice", "secret": A}
+    assert FULL.for_hosts("alice", now) == wanted
+    assert Entry(A).for_hosts("alice", now) == {"name": "alice", "secret": A}
 
 
 def test_secrets_do_not_show() -> None:
-    assert not {A, B, C, D} & set(repr(FULL).split("'"))
+    assert not {A, B, C, D, E} & set(repr(FULL).split("'"))
 
 
 def test_groups() -> None:

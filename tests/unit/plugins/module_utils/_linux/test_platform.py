@@ -318,6 +318,47 @@ def test_bypass_of_a_user_ends_and_the_next_end_is_armed(
     assert armed == [(3600, "expire")]
 
 
+def test_secrets_before_end_and_the_next_end_is_armed(
+    root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]]
+) -> None:
+    platform.apply(Change(ON, KEY, ENROL), check_mode=False)
+    old = ENROL.users[0]
+    until = float(int(time.time()) + 3600)
+    renewed = replace(old, seed=bytes(range(20)), previous_seed=old.seed, previous_until=until)
+    platform.apply(Change(secrets=replace(ENROL, users=(renewed,))), check_mode=False)
+    assert armed == [(3600, "expire")]
+    path = "/var/lib/twofactor/tokens/root.oath"
+    both = root.texts()[path]
+    platform.expire()
+    assert armed == [(3600, "expire")] * 2
+    assert root.texts()[path] == both
+
+    mark = "until " + time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+    root.put(path, both.replace(mark, "until 2026-01-01T00:00:00Z"))
+    platform.expire()
+    assert root.texts()[path] == both[: both.index("#")]
+    assert root.logged[-1][1]["ended"] == "root"
+    assert armed == [(3600, "expire")] * 2
+
+
+def test_an_end_that_something_stands_in_the_way_of_is_tried_again(
+    root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]]
+) -> None:
+    platform.apply(Change(ON, KEY, ENROL), check_mode=False)
+    path = "/var/lib/twofactor/tokens/root.oath"
+    mark = "# accepted beside the present secret until 2026-01-01T00:00:00Z\n"
+    root.put(path, root.texts()[path] + mark + f"HOTP/T30/6\troot\t-\t{bytes(range(20)).hex()}\n")
+    waiting = Change({"window": 2}, confirm_within=60.0)
+    root.put(path, root.texts()[path].replace("2026-01-01", "2999-01-01"))
+    platform.apply(waiting, check_mode=False)
+    root.put(path, root.texts()[path].replace("2999-01-01", "2026-01-01"))
+    armed.clear()
+    with pytest.raises(TwofactorError, match="waits to be confirmed"):
+        platform.expire()
+    assert armed == [(30, "expire")]
+    assert mark in root.texts()[path]
+
+
 def test_bypass_of_the_host_ends(root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]]) -> None:
     platform.apply(Change(ON, KEY, ENROL), check_mode=False)
     enforced = root.state("/etc/pam.d", "/etc/ssh")

@@ -252,6 +252,34 @@ def test_bypasses_are_problems(host: Reported, who: str, ago: float, code: str) 
     assert (found["bypass"]["host"] or found["bypass"]["users"]["alice"])["reason"] == "phone lost"
 
 
+@pytest.mark.parametrize(
+    ("end", "used", "codes"),
+    [
+        (3600.0, False, ["renewal_unused"]),
+        (3600.0, True, []),
+        (-10.0, True, []),
+        (-report.BYPASS_GRACE - 1, True, ["overlap_overdue"]),
+    ],
+)
+def test_who_has_not_used_the_new_secret_is_told(
+    host: Reported, end: float, used: bool, codes: list[str]
+) -> None:
+    path = paths.token_file("alice")
+    texts = host.on().host.texts
+    until = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + end))
+    old = f"# accepted beside the present secret until {until}\nHOTP/T30/6\talice\t-\t{'ab' * 20}\n"
+    state = "\t0\t123456\t2026-11-24T06:18:01L" if used else ""
+    texts[path] = f"HOTP/T30/6\talice\t-\t{'cd' * 20}{state}\n{old}"
+    found = host.read()
+
+    (alice,) = [user for user in found["users"] if user["name"] == "alice"]
+    assert (alice["previous"], alice["previous_until"]) == (True, until)
+    assert [problem["code"] for problem in found["problems"]] == codes
+    assert all(
+        "'alice'" in problem["message"] and until in problem["message"] for problem in found["problems"]
+    )
+
+
 def test_nobody_is_let_off(host: Reported) -> None:
     assert host.read()["bypass"] == {"host": None, "users": {}}
 

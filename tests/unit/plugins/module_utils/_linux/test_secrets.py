@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import time
 
 import pytest
 
@@ -18,7 +19,7 @@ from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._li
 )
 
 STATE = "\t0\t264320\t2026-11-24T06:18:01L"
-NEW, BACKUP = b"N" * 20, b"B" * 20
+NEW, BACKUP, OTHER = b"N" * 20, b"B" * 20, b"O" * 20
 
 
 def wanted(*users: UserSecret | str, state: str = "present", renewal: str = "", exclusive: bool = False,
@@ -403,6 +404,51 @@ def test_previous_secret_goes_on_for_as_long_as_it_is_given(state: str) -> None:
     assert done(host, both).files == {}
     done(host, wanted(alice(NEW), state=state, renewal="w"))
     assert file_of("alice", host) == f"HOTP/T30/6\talice\t-\t{NEW.hex()}\n"
+
+
+def test_secrets_before_end_without_being_taken_away() -> None:
+    host = FakeHost().enrol("alice", "bob", state=STATE)
+    until = float(int(time.time()) + 3600)
+    user = user_with(seed=NEW, previous_seed=SEEDS["alice"], previous_until=until)
+    assert done(host, wanted(user)).ends == [until]
+    assert secrets.overlap_ends(host) == [until]
+    assert _ended(host) == []
+
+    at_end = str(file_of("alice", host)).replace(_mark(until), _mark(time.time() - 1))
+    host.texts[paths.token_file("alice")] = at_end
+    host.texts[paths.token_file("bob")] = "broken" + at_end
+    assert _ended(host) == ["alice"]
+    assert file_of("alice", host) == f"HOTP/T30/6\talice\t-\t{NEW.hex()}\n"
+    assert secrets.overlap_ends(host) == []
+
+
+def _mark(until: float) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(until))
+
+
+def _ended(host: FakeHost) -> list[str]:
+    plan = secrets.SecretsPlan()
+    secrets.end_overlaps(plan, host)
+    host.texts.update({path: text for path, text in plan.files.items() if text is not None})
+    return plan.ended
+
+
+def test_secrets_before_that_are_over_are_not_taken() -> None:
+    host = FakeHost().enrol("alice")
+    user = user_with(seed=NEW, previous_seed=SEEDS["alice"], previous_until=time.time() - 1)
+    assert done(host, wanted(user)).ends == []
+    assert file_of("alice", host) == f"HOTP/T30/6\talice\t-\t{NEW.hex()}\n"
+
+
+def test_the_second_device_before_goes_on_too() -> None:
+    host = FakeHost()
+    done(host, wanted(alice(SEEDS["alice"], BACKUP)))
+    new = user_with(seed=NEW, backup_seed=OTHER, previous_seed=SEEDS["alice"], previous_backup_seed=BACKUP)
+    done(host, wanted(new))
+    lines = tokens.parse(str(file_of("alice", host)), "alice")
+
+    assert [line.seed for line in tokens.devices(lines)] == [NEW, OTHER]
+    assert [line.seed for line in lines if line.previous] == [SEEDS["alice"], BACKUP]
 
 
 def test_previous_secret_has_the_same_digits() -> None:

@@ -266,24 +266,46 @@ def test_login_in_between_does_not_bring_back_what_is_set_aside() -> None:
 
 def test_previous_secret_stands_apart_with_its_state() -> None:
     before = parsed(line(A, STATE))
-    text = tokens.render(tokens.with_previous(parsed(line(B)), before, A))
+    text = tokens.render(tokens.with_previous(parsed(line(B)), before, (A,)))
     lines = parsed(text)
 
     assert text.startswith(line(B) + "# ")
     assert text.endswith(line(A, STATE))
     assert [found.seed for found in tokens.devices(lines)] == [B]
-    assert tokens.render(tokens.with_previous(lines, lines, A)) == text
-    assert tokens.render(tokens.with_previous(lines, lines, None)) == line(B)
+    assert tokens.render(tokens.with_previous(lines, lines, (A,))) == text
+    assert tokens.render(tokens.with_previous(lines, lines, ())) == line(B)
     assert with_recovery(lines, RECOVERY) == line(B) + codes() + text[len(line(B)) :]
     assert merged(lines, None) == text
 
 
 def test_previous_secret_that_is_not_there_is_not_made() -> None:
-    assert tokens.with_previous(parsed(line(B)), parsed(line(C)), A) == parsed(line(B))
-    assert tokens.with_previous(parsed(line(B)), parsed(line(B)), B) == parsed(line(B))
+    assert tokens.with_previous(parsed(line(B)), parsed(line(C)), (A,)) == parsed(line(B))
+    assert tokens.with_previous(parsed(line(B)), parsed(line(B)), (B,)) == parsed(line(B))
 
 
 def test_going_back_keeps_what_was_used() -> None:
-    lines = tokens.with_previous(parsed(line(B)), parsed(line(A, STATE)), A)
+    lines = tokens.with_previous(parsed(line(B)), parsed(line(A, STATE)), (A,))
 
-    assert tokens.render(tokens.with_previous(parsed(merged(lines, A)), lines, None)) == line(A, STATE)
+    assert tokens.render(tokens.with_previous(parsed(merged(lines, A)), lines, ())) == line(A, STATE)
+
+
+def test_previous_secrets_end_when_they_are_to() -> None:
+    until = 1_798_761_600.0
+    before = parsed(line(A, STATE)) + parsed(line(C))
+    text = tokens.render(tokens.with_previous(parsed(line(B)), before, (A, C), until))
+    lines = parsed(text)
+
+    assert text == line(B) + "# accepted beside the present secret until 2027-01-01T00:00:00Z\n" + line(
+        A, STATE
+    ) + line(C)
+    assert tokens.end_of_previous(lines) == until
+    assert tokens.render(tokens.with_previous(lines, lines, (A, C), until)) == text
+    assert tokens.end_of_previous(tokens.with_previous(lines, lines, (A, C))) is None
+    assert tokens.end_of_previous(parsed(line(A))) is None
+    assert with_recovery(lines, RECOVERY) == line(B) + codes() + text[len(line(B)) :]
+
+
+def test_an_end_that_cannot_be_read_is_over() -> None:
+    mark = "# accepted beside the present secret until 2027-02-31T00:00:00Z\n"
+
+    assert tokens.end_of_previous(parsed(line(B) + mark + line(A))) == 1.0
