@@ -31,6 +31,10 @@ from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._enrolment imp
     Wish,
     carry_out,
 )
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._handover import (
+    part_of,
+    take_in,
+)
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._sheet import Sheet
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._store import Store, path_of
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._vault import Vault
@@ -39,13 +43,15 @@ PROGRESS_EVERY = 5.0
 """Seconds between two lines on how far a long list of sheets is."""
 
 _NAMES = {"type": "list", "elements": "str"}
+_OF_USERS = ("present", "renewed", "refilled", "printed", "absent", "exported")
+"""States that need users named."""
 ARGS: dict[str, Any] = {
     "state": {
         "type": "str",
-        "choices": ["present", "renewed", "refilled", "printed", "absent", "exported"],
+        "choices": [*_OF_USERS, "imported"],
         "default": "present",
     },
-    "users": {**_NAMES, "required": True},
+    "users": _NAMES,
     "store": {"type": "str", "default": ""},
     "scope": {"type": "str", "choices": ["fleet", "host"], "default": "fleet"},
     "hosts": {**_NAMES, "default": []},
@@ -61,6 +67,7 @@ ARGS: dict[str, Any] = {
     "sheets": {"type": "str", "default": ""},
     "formats": {**_NAMES, "choices": list(_folder.FORMATS), "default": ["html"]},
     "dest": {"type": "str", "default": ""},
+    "src": {"type": "str", "default": ""},
 }
 _RECOVERY_MOST = 20
 
@@ -76,7 +83,12 @@ class ActionModule(ActionBase):
         super().run(tmp, task_vars)
         dummy, params = self.validate_argument_spec(
             argument_spec=ARGS,
-            required_if=[("state", "renewed", ("renewal",)), ("state", "exported", ("dest",))],
+            required_if=[
+                *(("state", state, ("users",)) for state in _OF_USERS),
+                ("state", "renewed", ("renewal",)),
+                ("state", "exported", ("dest",)),
+                ("state", "imported", ("src",)),
+            ],
         )
         try:
             # Plain values: Ansible's own remember where they come from, and YAML cannot write them.
@@ -99,15 +111,15 @@ class _Call:
     ) -> None:
         self._params = params
         self._check_mode = check_mode
+        self._loader = loader
         self._vault = Vault.of(loader)
         self._store = Store(path_of(params["store"], variables), self._vault)
-        beside = os.path.dirname(self._store.path)
-        self._sheets = os.path.join(beside, os.path.expanduser(params["sheets"] or _folder.NAME))
+        self._sheets = self._beside(params["sheets"] or _folder.NAME)
         self._hosts = tuple(params["hosts"])
         _refuse_bad(params)
         scoped = params["scope"] == "host"
         self._wish = Wish(
-            users=tuple(dict.fromkeys(params["users"])),
+            users=tuple(dict.fromkeys(params["users"] or [])),
             hosts=self._hosts if scoped else (FLEET,),
             state=params["state"],
             **{name: params[name] for name in ("digits", "interval", "backup", "recovery_count")},
@@ -116,15 +128,15 @@ class _Call:
 
     def run(self) -> dict[str, Any]:
         self._vault.refuse_without_secret()
+        if self._wish.state == "exported":
+            return self._export()
+        if self._wish.state == "imported":
+            return self._import()
         if self._check_mode:
             book = self._store.read()
-            if self._wish.state == "exported":
-                return {"changed": True, "store": self._store.path}
             return self._result(carry_out(self._wish, book, _now()), self._due(book))
         with self._store.locked():
             book = self._store.read()
-            if self._wish.state == "exported":
-                return self._export(book)
             done = carry_out(self._wish, book, _now())
             due = self._due(book)
             self._refuse_unprintable(due)
@@ -182,22 +194,34 @@ class _Call:
         default = user if host == FLEET else f"{user}@{host}"
         return account or default, self._params["issuer"]
 
-    def _export(self, book: Book) -> dict[str, Any]:
+    def _beside(self, name: str) -> str:
+        return os.path.join(os.path.dirname(self._store.path), os.path.expanduser(name))
+
+    def _export(self) -> dict[str, Any]:
         """Write some users' entries into a store of their own, encrypted with the same secret."""
-        users = set(self._wish.users)
-        part = Book({who: entry for who, entry in book.entries.items() if who[1] in users})
-        missing = sorted(users - {user for dummy, user in part.entries})
-        if missing:
-            raise TwofactorError(
-                "not_in_store", f"There is no '{missing[0]}' in the store.", "Check the name."
-            )
-        dest = os.path.join(os.path.dirname(self._store.path), os.path.expanduser(self._params["dest"]))
+        dest = self._beside(self._params["dest"])
+        with self._store.locked():
+            part = part_of(self._store.read(), self._wish.users, self._store.path)
         if os.path.exists(dest):
             raise TwofactorError(
                 "dest_exists", f"{dest} is there already.", "Give another 'dest', or remove it."
             )
-        Store(dest, self._vault).write(part)
+        if not self._check_mode:
+            Store(dest, self._vault).write(part)
         return {"changed": True, "store": self._store.path, "dest": dest}
+
+    def _import(self) -> dict[str, Any]:
+        """Take users' entries in from another store, which any of Ansible's vault secrets may open."""
+        src = self._beside(self._params["src"])
+        if not os.path.exists(src):
+            raise TwofactorError("no_src", f"There is no file {src}.", "Check 'src'.")
+        part = part_of(Store(src, Vault.of(self._loader)).read(), self._wish.users, src)
+        with self._store.locked():
+            book = self._store.read()
+            done = Done(added=take_in(book, part))
+            if done.changed and not self._check_mode:
+                self._store.write(book)
+        return self._result(done, [])
 
     def _result(self, done: Done, due: list[Who]) -> dict[str, Any]:
         names = {

@@ -48,14 +48,15 @@ options:
       - V(refilled) gives new recovery codes, V(printed) writes the sheets again, V(absent) takes users and their sheets
         away.
       - V(exported) writes the users' entries into a store of their own, O(dest), for handing them over.
+      - V(imported) takes entries in from such a file, or from a copy of the store, O(src). Nobody who is there is
+        overwritten.
     type: str
-    choices: [present, renewed, refilled, printed, absent, exported]
+    choices: [present, renewed, refilled, printed, absent, exported, imported]
     default: present
   users:
-    description: The users.
+    description: The users; needed but with O(state=imported), which takes all in the file then.
     type: list
     elements: str
-    required: true
   store:
     description:
       - Path of the store; a relative one starts at the inventory's folder. C(twofactor_store.yml) beside the inventory
@@ -133,6 +134,10 @@ options:
     description: With O(state=exported), the file to write. It must not be there yet.
     type: str
     default: ''
+  src:
+    description: With O(state=imported), the file to read. Any vault secret that Ansible was given may open it.
+    type: str
+    default: ''
 seealso:
   - plugin: fleetauth.twofactor.secret
     plugin_type: lookup
@@ -160,6 +165,14 @@ EXAMPLES = r"""
 - name: Take a user out, sheets included
   fleetauth.twofactor.twofactor_store:
     state: absent
+    users: [carol]
+  delegate_to: localhost
+  run_once: true
+
+- name: Bring a user back from a copy of the store; the phone goes on working
+  fleetauth.twofactor.twofactor_store:
+    state: imported
+    src: /backup/twofactor_store.yml
     users: [carol]
   delegate_to: localhost
   run_once: true

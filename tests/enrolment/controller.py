@@ -101,9 +101,13 @@ class Controller:
 
     def read(self, path: Path | None = None) -> dict[str, Any]:
         """Return what is in the store, opened by other means than those under test."""
-        vault = VaultLib([("default", VaultSecret(PASSWORD.encode()))])
-        data: dict[str, Any] = yaml.safe_load(vault.decrypt((path or self.store).read_bytes()))
+        data: dict[str, Any] = yaml.safe_load(self.opened(path))
         return data
+
+    def opened(self, path: Path | None = None) -> bytes:
+        """Return the text of the store in clear."""
+        vault = VaultLib([("default", VaultSecret(PASSWORD.encode()))])
+        return bytes(vault.decrypt((path or self.store).read_bytes()))
 
     def write(self, text: str) -> None:
         """Put a text into the store, encrypted."""

@@ -58,5 +58,7 @@ class Talk:
 def talk(host: Host, command: list[str], password: str, code: str) -> Talk:
     """Run a command on a terminal of the host, answering with password and code."""
     given = json.dumps({"command": command, "password": password, "code": code})
-    told = json.loads(host.shell(f"cat > /run/talk.json; python3 -c '{_ON_HOST}' \"$(cat /run/talk.json)\"", stdin=given))
+    told = json.loads(
+        host.shell(f"cat > /run/talk.json; python3 -c '{_ON_HOST}' \"$(cat /run/talk.json)\"", stdin=given)
+    )
     return Talk(tuple(told["asked"]), told["shown"])

@@ -33,7 +33,7 @@ class Phone:
         self._last = 0
 
     def code(self) -> str:
-        """Return the next code that has not been shown, waiting for it where there is none, and never one about to go."""
+        """Return the next code that has not been shown, waiting for it if there is none, and never one about to go."""
         interval = self._token.interval
         while (step := int(time.time() + 6) // interval) <= self._last:
             time.sleep(0.2)
@@ -49,7 +49,9 @@ class Phone:
     def wrong_code(self) -> str:
         """Return a code that is right for no step anywhere near."""
         near = {self._token.at(int(time.time()) + steps * self._token.interval) for steps in range(-20, 21)}
-        return next(code for code in ("000000", "111111", *map(str, range(222222, 223000))) if code not in near)
+        return next(
+            code for code in ("000000", "111111", *map(str, range(222222, 223000))) if code not in near
+        )
 
 
 def _desk(folder: Path, facts: dict[str, dict[str, Any]]) -> Controller:
@@ -168,7 +170,10 @@ def test_the_web_console_asks_for_a_code(
 AS_CAROL = ["setpriv", "--reuid=carol", "--regid=carol", "--init-groups"]
 ECHO = "echo in as $(id -un)"
 SERVICES = {
-    "sudo": ("alice", ["setpriv", "--reuid=alice", "--regid=alice", "--init-groups", "sudo", "-k", "sh", "-c", ECHO]),
+    "sudo": (
+        "alice",
+        ["setpriv", "--reuid=alice", "--regid=alice", "--init-groups", "sudo", "-k", "sh", "-c", ECHO],
+    ),
     "su": ("bob", [*AS_CAROL, "su", "bob", "-c", ECHO]),
     "su-l": ("bob~backup", [*AS_CAROL, "su", "-", "bob", "-c", ECHO]),
     "login": ("carol", ["login", "carol"]),

@@ -5,9 +5,12 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import time
@@ -146,15 +149,18 @@ def test_a_store_that_cannot_be_read_is_left_as_it_is(
 
 
 def test_two_runs_at_once(desk: Controller) -> None:
+    formats = json.dumps({"twofactor_sheet_formats": ["png"]})
     runs = [
         subprocess.Popen(
-            desk.keep_command(users=names, formats=["png"]),
+            desk.command(
+                "ansible-playbook", "fleetauth.twofactor.enroll", "-e", f"users={names}", "-e", formats
+            ),
             env=desk.env,
             cwd=desk.folder,
             stdout=subprocess.PIPE,
             text=True,
         )
-        for names in (["alice", "bob"], ["bob", "carol"], ["alice", "dora"])
+        for names in ("alice,bob", "bob,carol", "alice,dora")
     ]
     outputs = [run.communicate(timeout=120)[0] for run in runs]
     assert [run.returncode for run in runs] == [0, 0, 0], outputs
@@ -229,18 +235,88 @@ def test_the_vault_id_stays(desk: Controller, tmp_path: Path) -> None:
     assert desk.store.read_bytes().startswith(b"$ANSIBLE_VAULT;1.2;AES256;team\n")
 
 
+def _written_as(secret: str) -> set[bytes]:
+    """Return the ways in which a secret could stand in a file."""
+    seed = base64.b32decode(secret)
+    groups = " ".join(secret[start : start + 4] for start in range(0, len(secret), 4))
+    return {secret.encode(), groups.encode(), seed, seed.hex().encode(), base64.b64encode(seed)}
+
+
 def test_an_erased_user_leaves_no_trace(desk: Controller) -> None:
     formats = ["html", "svg", "png", "txt"]
     assert desk.keep(users=USERS, backup=True, formats=formats).ok
+    assert desk.keep(users=["carol"], state="renewed", renewal="w", accept_until="2998-12-31").ok
     gone = desk.read()["users"]["carol"]
+    secrets = [value for key, value in gone.items() if key.endswith("secret")]
+    assert len(secrets) == 5, "that of the second device before included"
+    assert len(list(desk.sheets.glob("carol*"))) == 2
     ran = desk.keep(state="absent", users=["carol"])
     assert ran.ok
     assert sorted(desk.read()["users"]) == ["alice", "bob"]
-    for path in desk.folder.rglob("*"):
-        assert "carol" not in path.name
-        if path.is_file():
-            assert gone["secret"] not in path.read_text(errors="replace")
+    plain = desk.opened()
+    everything = {str(path): path.read_bytes() for path in desk.folder.parent.rglob("*") if path.is_file()}
+    for where, data in {**everything, "the store in clear": plain}.items():
+        assert "carol" not in where
+        assert b"carol" not in data, where
+        assert not any(form in data for secret in secrets for form in _written_as(secret)), where
     assert '"changed": false' in desk.keep(state="absent", users=["carol"]).out
+
+
+def test_a_copy_of_the_store_brings_everybody_back(desk: Controller) -> None:
+    copy = desk.folder.parent / "copy.yml"
+    assert desk.keep(users=USERS, backup=True).ok
+    before = desk.read()
+    shutil.copy(desk.store, copy)
+    desk.store.unlink()
+    (desk.folder / "look.yml").write_text(
+        "- hosts: web1.example.com\n  gather_facts: false\n  tasks:\n  - ansible.builtin.debug:\n"
+        "      msg: \"{{ query('fleetauth.twofactor.secret', 'alice') | length }} found\"\n"
+    )
+    without = desk.playbook("look.yml")
+    assert not without.ok
+    assert "has no secret of 'alice'" in without.out
+    shutil.copy(copy, desk.store)
+    assert desk.read() == before
+    assert "1 found" in desk.playbook("look.yml").out
+    assert '"changed": false' in desk.keep(users=USERS, backup=True).out
+
+
+def test_one_user_comes_back_from_a_copy(desk: Controller) -> None:
+    copy = desk.folder.parent / "copy.yml"
+    assert desk.keep(users=USERS).ok
+    carol = desk.read()["users"]["carol"]
+    shutil.copy(desk.store, copy)
+    assert desk.keep(state="absent", users=["carol"]).ok
+    assert '"changed": true' in desk.keep(state="imported", src=str(copy), users=["carol"]).out
+    assert desk.read()["users"]["carol"] == carol
+    again = desk.keep(state="imported", src=str(copy))
+    assert '"changed": false' in again.out
+    assert desk.keep(state="renewed", renewal="w", users=["bob"]).ok
+    renewed = desk.store.read_bytes()
+    other = desk.keep(state="imported", src=str(copy))
+    assert _code_of(other) == "already_in_store"
+    assert _code_of(desk.keep(state="imported", src=str(copy), users=["dora"])) == "not_in_store"
+    assert _code_of(desk.keep(state="imported", src="nowhere.yml")) == "no_src"
+    copy.write_text("- rubbish\n")
+    assert _code_of(desk.keep(state="imported", src=str(copy))) == "store_not_encrypted"
+    assert desk.store.read_bytes() == renewed
+    _assert_nothing_in_clear(desk, again, other)
+
+
+def test_a_store_that_was_edited_by_hand(desk: Controller) -> None:
+    assert desk.keep(users=USERS).ok
+    before = desk.read()["users"]
+    editor = desk.folder.parent / "editor"
+    editor.write_text('#!/bin/sh\nsed -i "s/recovery_count: 10/recovery_count: 5/" "$1"\n')
+    editor.chmod(0o700)
+    assert desk.vault("edit", str(desk.store), editor=str(editor)).ok
+    assert desk.keep(users=[*USERS, "dora"]).ok
+    after = desk.read()["users"]
+    assert {name: {**after[name], "recovery_count": 10} for name in USERS} == before
+    assert [after[name]["recovery_count"] for name in USERS] == [5, 5, 5]
+    viewed = desk.vault("view", str(desk.store))
+    assert f"secret: {after['dora']['secret']}" in viewed.out
+    assert viewed.out.startswith("# The secret store of fleetauth.twofactor.")
 
 
 def test_one_user_is_handed_over(desk: Controller) -> None:
