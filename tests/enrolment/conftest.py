@@ -22,7 +22,10 @@ from tests.enrolment.browser import ARTIFACTS
 from tests.enrolment.controller import ISSUER, Controller
 from tests.login.fleet import LAB, Host
 
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "enrolment")
+LAB_NAME = os.environ.get("FLEETAUTH_LAB", "enrolment") + os.environ.get("PYTEST_XDIST_WORKER", "").replace(
+    "gw", "-"
+)
+"""A lab of its own for each worker."""
 IMAGES = {"web1": "debian12", "web2": "debian13"}
 MORE = ("more1", "more2", "more3")
 """Hosts that only the rotation of many users needs."""
@@ -64,8 +67,7 @@ def _lab(*words: str) -> str:
 def lab() -> Iterator[None]:
     """Boot the hosts and the time server."""
     try:
-        more = [f"{name}=debian12" for name in MORE]
-        _lab("up", "clock=timeserver", *(f"{name}={image}" for name, image in IMAGES.items()), *more)
+        _lab("up", "clock=timeserver", *(f"{name}={image}" for name, image in IMAGES.items()))
         yield
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):
@@ -83,24 +85,71 @@ def _facts(node: dict[str, Any], name: str) -> dict[str, Any] | None:
     return None if found is None else {**(node.get("vars") or {}), **found}
 
 
-@pytest.fixture(scope="session")
-def facts(lab: None) -> dict[str, dict[str, Any]]:
-    """Return how Ansible reaches the hosts."""
+def _hosts(names: tuple[str, ...], folder: Path) -> dict[str, Host]:
+    """Return hosts with what the roles would install, and how Ansible reaches them."""
     data = yaml.safe_load(_lab("inventory"))["all"]
-    return {name: _facts(data, name) or {} for name in (*IMAGES, *MORE)}
+    facts = {name: _facts(data, name) or {} for name in names}
+    inventory = folder / "lab.yml"
+    inventory.write_text(yaml.safe_dump({"all": {"hosts": facts}}))
+    hosts = {name: Host(name, LAB_NAME, inventory, facts[name]) for name in names}
+    for host in hosts.values():
+        host.shell("DEBIAN_FRONTEND=noninteractive apt-get install -qq libpam-oath chrony 2>&1")
+        host.shell("usermod -p '*' ansible")
+    return hosts
 
 
 @pytest.fixture(scope="session")
-def machines(facts: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
-    """Return the hosts with a web console, people with passwords, and what the roles would install."""
-    inventory = tmp_path_factory.mktemp("inventory") / "lab.yml"
-    inventory.write_text(yaml.safe_dump({"all": {"hosts": facts}}))
-    hosts = {name: Host(name, LAB_NAME, inventory, facts[name]) for name in (*IMAGES, *MORE)}
-    for name, host in hosts.items():
-        console = "cockpit-ws cockpit-system cockpit-bridge" if name in IMAGES else ""
-        host.shell(f"DEBIAN_FRONTEND=noninteractive apt-get install -qq libpam-oath chrony {console} 2>&1")
-        host.shell("usermod -p '*' ansible")
+def machines(lab: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
+    """Return a host of each image with a web console, and people with passwords."""
+    hosts = _hosts(tuple(IMAGES), tmp_path_factory.mktemp("inventory"))
+    for host in hosts.values():
+        console = "cockpit-ws cockpit-system cockpit-bridge"
+        host.shell(f"DEBIAN_FRONTEND=noninteractive apt-get install -qq {console} 2>&1")
+        host.shell("systemctl start cockpit.socket")
         host.users("alice", "bob", "carol")
-    for name in IMAGES:
-        hosts[name].shell("systemctl start cockpit.socket")
     return hosts
+
+
+@pytest.fixture(scope="session")
+def five(lab: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
+    """Return five hosts."""
+    _lab("up", *(f"{name}=debian12" for name in MORE))
+    return _hosts((*IMAGES, *MORE), tmp_path_factory.mktemp("inventory"))
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail a run in which something was skipped."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None and reporter.stats.get("skipped") and session.exitstatus == pytest.ExitCode.OK:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Say how many went well, as the last line."""
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    bad = {report.nodeid for name in ("failed", "error") for report in reporter.stats.get(name, [])}
+    good = {report.nodeid for report in reporter.stats.get("passed", [])} - bad
+    reporter.write_line(f"enrolment: {len(good)} of {max(_collected.count, len(good | bad))}")
+
+
+class _Collected:
+    """How many tests there are; with several workers each of them has found all."""
+
+    count = 0
+
+
+_collected = _Collected()
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Count the tests that are to run."""
+    _collected.count = max(_collected.count, len(session.items))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_node_collection_finished(ids: list[str]) -> None:
+    """Count the tests that the workers are to run."""
+    _collected.count = max(_collected.count, len(ids))

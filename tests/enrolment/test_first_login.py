@@ -54,8 +54,8 @@ class Phone:
         )
 
 
-def _desk(folder: Path, facts: dict[str, dict[str, Any]]) -> Controller:
-    hosts = {name: facts[name] for name in IMAGES}
+def _desk(folder: Path, machines: dict[str, Host]) -> Controller:
+    hosts = {name: host.facts for name, host in machines.items()}
     variables = {
         "twofactor_people": PEOPLE,
         "twofactor_issuer": ISSUER,
@@ -71,11 +71,9 @@ def _desk(folder: Path, facts: dict[str, dict[str, Any]]) -> Controller:
 
 
 @pytest.fixture(scope="module")
-def enrolled(
-    machines: dict[str, Host], facts: dict[str, dict[str, Any]], tmp_path_factory: pytest.TempPathFactory
-) -> Controller:
+def enrolled(machines: dict[str, Host], tmp_path_factory: pytest.TempPathFactory) -> Controller:
     """Three users enrolled, and the hosts under the site playbook."""
-    desk = _desk(tmp_path_factory.mktemp("administrator"), facts)
+    desk = _desk(tmp_path_factory.mktemp("administrator"), machines)
     first = desk.playbook("fleetauth.twofactor.enroll")
     assert first.ok, first.out
     site = desk.playbook("fleetauth.twofactor.site")

@@ -67,6 +67,7 @@ class Host:
     def __init__(self, name: str, lab: str, inventory: Path, facts: dict[str, Any]) -> None:
         self.name = name
         self.address: str = facts["ansible_host"]
+        self.facts = facts
         self.key: str = facts["ansible_ssh_private_key_file"]
         self._env = {**os.environ, "FLEETAUTH_LAB": lab}
         self._inventory = inventory
