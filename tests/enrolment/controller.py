@@ -82,6 +82,17 @@ class Controller:
         command = ["env", f"EDITOR={editor}", program, *arguments]
         return self.run([*command, f"--vault-password-file={self.password}"])
 
+    def typed(self, line: str, new_password: str) -> Ran:
+        """Run a line of the documentation, with the vault password from a file where it would be asked for."""
+        new = self.folder / "new.password"
+        new.write_text(new_password + "\n")
+        line = line.replace("--ask-vault-pass ", "").replace(
+            "rekey", f"rekey --new-vault-password-file={new}"
+        )
+        known = f"ANSIBLE_VAULT_PASSWORD_FILE={self.password}"
+        path = f"PATH={ROOT / '.venv' / 'bin'}:{os.environ['PATH']}"
+        return self.run(["env", known, path, "EDITOR=true", "bash", "-euo", "pipefail", "-c", line])
+
     def playbook(self, name: str, vault: bool = True, **variables: Any) -> Ran:
         """Run a playbook of the collection, or one in the folder, with every word that Ansible has to say."""
         extra = ["-e", json.dumps(variables)] if variables else []
@@ -99,14 +110,14 @@ class Controller:
             "ansible", "localhost", "-vvv", "-m", module, "-a", json.dumps(options), vault=vault
         )
 
-    def read(self, path: Path | None = None) -> dict[str, Any]:
+    def read(self, path: Path | None = None, password: str = PASSWORD) -> dict[str, Any]:
         """Return what is in the store, opened by other means than those under test."""
-        data: dict[str, Any] = yaml.safe_load(self.opened(path))
+        data: dict[str, Any] = yaml.safe_load(self.opened(path, password))
         return data
 
-    def opened(self, path: Path | None = None) -> bytes:
+    def opened(self, path: Path | None = None, password: str = PASSWORD) -> bytes:
         """Return the text of the store in clear."""
-        vault = VaultLib([("default", VaultSecret(PASSWORD.encode()))])
+        vault = VaultLib([("default", VaultSecret(password.encode()))])
         return bytes(vault.decrypt((path or self.store).read_bytes()))
 
     def write(self, text: str) -> None:

@@ -102,8 +102,9 @@ class Watch:
         slot = STEP // TURNS
         while not self._stop.wait(slot - time.time() % slot):
             turn = int(time.time()) // slot % TURNS
+            users = set(PEOPLE[turn::TURNS])
             with ThreadPoolExecutor(len(self._hosts)) as pool:
-                found = pool.map(lambda host: self._of_host(host, set(PEOPLE[turn::TURNS])), self._hosts)
+                found = pool.map(self._of_host, self._hosts, [users] * len(self._hosts))
                 self.shut_out += [who for of_host in found for who in of_host]
             self.turns.append(turn)
 

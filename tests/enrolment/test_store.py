@@ -345,6 +345,16 @@ def test_recovery_codes_are_refilled_and_nothing_else(desk: Controller) -> None:
     assert after == before
 
 
+def test_a_sheet_is_written_again(desk: Controller) -> None:
+    assert desk.playbook("fleetauth.twofactor.enroll").ok
+    before = desk.read()
+    for sheet in desk.sheets.iterdir():
+        sheet.unlink()
+    assert desk.playbook("fleetauth.twofactor.enroll", print_again=True, users="alice").ok
+    assert [sheet.name for sheet in desk.sheets.iterdir()] == ["alice.html"]
+    assert desk.read() == before
+
+
 def test_a_thousand_users(desk: Controller) -> None:
     users = [f"user{number:04}" for number in range(1000)]
     start = time.monotonic()
