@@ -52,7 +52,7 @@ class Talk:
 
     def is_in_as(self, user: str) -> bool:
         """Tell whether the user's shell or command ran."""
-        return f"\nin as {user}\n" in self.shown
+        return f"in as {user}\n" in self.shown
 
 
 def talk(host: Host, command: list[str], password: str, code: str) -> Talk:

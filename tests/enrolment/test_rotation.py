@@ -64,17 +64,23 @@ def crowd(five: dict[str, Host], tmp_path_factory: pytest.TempPathFactory) -> Co
     return desk
 
 
-def _accepted(host: Host, secrets: Secrets) -> set[str]:
-    """Return whose present code opens the second factor of a host."""
-    codes = "".join(f"{user} {pyotp.TOTP(secret).now()}\n" for user, secret in secrets.items())
+def _accepted(host: Host, secrets: Secrets, when: float) -> set[str]:
+    """Return whose code of a moment opens the second factor of a host."""
+    codes = "".join(f"{user} {pyotp.TOTP(secret).at(int(when))}\n" for user, secret in secrets.items())
     return set(host.shell(ASK, stdin=codes).split()) if codes else set()
 
 
 def _everywhere(hosts: list[Host], secrets: Secrets) -> list[set[str]]:
     """Return who is let in on each host with a code that nobody has used before."""
-    time.sleep(STEP - time.time() % STEP)
+    _wait_for_a_step()
+    now = time.time()
     with ThreadPoolExecutor(len(hosts)) as pool:
-        return list(pool.map(lambda host: _accepted(host, secrets), hosts))
+        return list(pool.map(lambda host: _accepted(host, secrets, now), hosts))
+
+
+def _wait_for_a_step() -> None:
+    """Wait for codes that nobody has used."""
+    time.sleep(STEP - time.time() % STEP)
 
 
 class Watch:
@@ -91,6 +97,7 @@ class Watch:
         self.shut_out: list[str] = []
 
     def __enter__(self) -> Watch:
+        _wait_for_a_step()
         self._thread.start()
         return self
 
@@ -101,18 +108,21 @@ class Watch:
     def _run(self) -> None:
         slot = STEP // TURNS
         while not self._stop.wait(slot - time.time() % slot):
-            turn = int(time.time()) // slot % TURNS
-            users = set(PEOPLE[turn::TURNS])
+            now = time.time()
+            turn = int(now) // slot % TURNS
             with ThreadPoolExecutor(len(self._hosts)) as pool:
-                found = pool.map(self._of_host, self._hosts, [users] * len(self._hosts))
+                found = pool.map(
+                    self._of_host, self._hosts, [turn] * len(self._hosts), [now] * len(self._hosts)
+                )
                 self.shut_out += [who for of_host in found for who in of_host]
             self.turns.append(turn)
 
-    def _of_host(self, host: Host, missing: set[str]) -> list[str]:
+    def _of_host(self, host: Host, turn: int, now: float) -> list[str]:
+        missing = set(PEOPLE[turn::TURNS])
         # The lock under which a token file is replaced refuses its user for some milliseconds: once more.
         for secrets in (self._old, self._old, _secrets(self._desk)):
-            missing = missing - _accepted(host, {user: secrets[user] for user in missing})
-        return [f"{user} on {host.name} at {time.time():.0f}" for user in sorted(missing)]
+            missing -= _accepted(host, {user: secrets[user] for user in missing}, now)
+        return [f"{user} on {host.name} at {now:.0f}" for user in sorted(missing)]
 
 
 def _secrets(desk: Controller, key: str = "secret") -> Secrets:
