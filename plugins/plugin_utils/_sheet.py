@@ -18,6 +18,8 @@ from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._otpauth impor
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._qr import qr_svg
 
 _HOSTS_NAMED = 12
+_HOSTS_LETTERS = 300
+"""So that what is fullest still goes on one side."""
 
 _STYLE = """\
 @page { margin: 14mm; }
@@ -38,13 +40,14 @@ dd { margin: 0; overflow-wrap: anywhere; }
 .typed { font: bold 1.1em/1.5 "Liberation Mono", "DejaVu Sans Mono", monospace; }
 ol { margin: .3em 0; padding-left: 1.6em; }
 li { margin: .25em 0; }
-.codes { columns: 2; column-gap: 8mm; padding-left: 2.4em; }
+.codes { columns: 3; column-gap: 8mm; padding-left: 2.4em; }
 .codes li { break-inside: avoid; margin: 0 0 .4em; }
 footer { margin-top: 1.2em; font-size: .9em; border-top: .3mm solid #000; padding-top: .4em; }
 @media print { main { padding: 0; max-width: none; } body { font-size: 10.5pt; } }
 @media screen and (max-width: 600px) {
   .top { display: block; }
   .qr { width: min(100%, 88mm); margin: 0 auto; }
+  .codes { columns: 2; }
 }
 """
 
@@ -175,8 +178,10 @@ you have used, and tell your administrator.</p>
 
 
 def _footer(sheet: Sheet) -> str:
-    named = ", ".join(sheet.hosts[:_HOSTS_NAMED])
-    more = len(sheet.hosts) - _HOSTS_NAMED
+    shown = _HOSTS_NAMED
+    while len(named := ", ".join(sheet.hosts[:shown])) > _HOSTS_LETTERS and shown > 1:
+        shown -= 1
+    more = len(sheet.hosts) - shown
     hosts = f"for {named}{f' and {more} more hosts' if more > 0 else ''}" if named else "for the whole fleet"
     return f"""\
 <footer>

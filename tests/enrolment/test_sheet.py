@@ -74,6 +74,17 @@ def test_qr_alone_is_read_back_in_every_format(
     assert (parsed.digits, parsed.interval) == (8, 60)
 
 
+def test_the_fullest_sheet_is_one_side(browser: Browser, tmp_path: Path) -> None:
+    entry = Entry(SECRET, 8, 60, BACKUP, RECOVERY, 20, issued="2026-11-24")
+    hosts = tuple(f"server{n:02}-{'with-a-long-name' * 3}.example.com" for n in range(40))
+    html = tmp_path / "sheet.html"
+    html.write_text(page(Sheet("u" * 32, "x" * 60, "y" * 60, entry, hosts)))
+    for paper in seen.PAPERS:
+        pages = seen.printed(browser, html, paper, seen.ARTIFACTS / f"sheet-fullest-{paper}")
+        assert len(pages) == 1
+        assert pyotp.parse_uri(seen.qr_in(pages[0])).secret == SECRET
+
+
 @pytest.mark.parametrize("is_backup", [False, True])
 def test_what_the_page_says(browser: Browser, tmp_path: Path, is_backup: bool) -> None:
     sheet = _sheet("alice", "Example Fleet", is_backup)
