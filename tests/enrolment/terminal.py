@@ -33,10 +33,11 @@ while time.monotonic() < end:
         continue
     try:
         data = os.read(terminal, 4096)
-    except OSError:
-        break
-    if not data:
-        break
+    except OSError:  # it has ended, or hangs up and opens the terminal anew, as login does
+        if os.waitpid(child, os.WNOHANG)[0]:
+            break
+        time.sleep(0.05)
+        continue
     shown += data.decode(errors="replace").replace("\r", "")
 os.close(terminal)
 print(json.dumps({"asked": asked, "shown": shown}))
