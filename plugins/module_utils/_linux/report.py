@@ -8,6 +8,7 @@ Private to this collection: may change at any time.
 
 from __future__ import annotations
 
+import os
 import time
 from dataclasses import asdict
 from typing import Any
@@ -193,25 +194,26 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
         declared.ssh.exempt(declared.policy), [user["name"] for user in users if user["enrolled"]]
     )
     ordinary = [login for login in logins if not login.is_exempt] or logins
-    visitor = next((login for login in ordinary if login.user != "root"), ordinary[0])
+    ordinary.sort(key=lambda login: login.user == "root")  # who stands for all is rather somebody else
+    if _outranks_all(host):
+        ordinary = ordinary[:1]
     try:
-        settings = sshd_check.effective(sshd_check.other_config() or paths.SSHD_CONFIG, visitor)
+        config = sshd_check.other_config() or paths.SSHD_CONFIG
+        said = {login.user: sshd_check.effective(config, login) for login in ordinary}
     except TwofactorError as error:
         problems.append(_problem(error.code, error.message, error.remedy))
-        settings = {}
+        said = {}
+    settings = said.get(ordinary[0].user, {})
     methods = sshd.methods_of(settings.get("authenticationmethods", ""))
-    service = host.read(paths.service_file("sshd")) or ""
-    asks = (
-        enforced
-        and settings.get("usepam") == "yes"
-        and pam.is_included(service)
-        and bool({"key_and_code", "password_and_code"} & set(methods))
-    )
+    covered = enforced and pam.is_included(host.read(paths.service_file("sshd")) or "")
+    passed_over = sorted(user for user, answer in said.items() if not (covered and _asks_code(answer)))
+    asks = bool(said) and not passed_over
     if declared.ssh_asks() and not asks:
+        whose = f" of {', '.join(passed_over)}" if 0 < len(passed_over) < len(ordinary) else ""
         problems.append(
             _problem(
                 "ssh_not_asking",
-                "SSH logins are not asked for a code although they are declared to be.",
+                f"SSH logins{whose} are not asked for a code although they are declared to be.",
                 "Run the role again; something has overridden its drop-in or its PAM line.",
             )
         )
@@ -221,6 +223,18 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
         "root_login": settings.get("permitrootlogin"),
         "running": daemon.listener() is not None,
     }
+
+
+def _outranks_all(host: Host) -> bool:
+    """Tell whether our drop-in is what sshd reads first: then no Match block can tell users apart any more."""
+    folder = os.path.dirname(paths.SSHD_DROPIN)
+    there = [f"{folder}/{name}" for name in host.names(folder)]
+    return paths.SSHD_DROPIN in there and sshd.reads_dropin_first(host.read(paths.SSHD_CONFIG) or "", there)
+
+
+def _asks_code(settings: dict[str, str]) -> bool:
+    methods = sshd.methods_of(settings.get("authenticationmethods", ""))
+    return settings.get("usepam") == "yes" and bool({"key_and_code", "password_and_code"} & set(methods))
 
 
 def _judge(  # noqa: PLR0913 - everything that has been read, side by side

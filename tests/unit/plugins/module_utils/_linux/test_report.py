@@ -318,6 +318,31 @@ def test_ssh_is_judged_by_somebody_who_is_not_exempt(host: Reported, exempt: dic
     assert [visitor.user for visitor in host.asked] == ["bob" if "exempt_users" in exempt else "alice"]
 
 
+@pytest.mark.parametrize("name", ["00-first.conf", "50-later.conf"])
+def test_ssh_is_judged_by_everybody_where_something_is_read_before_our_dropin(
+    host: Reported, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    """Such as a Match block that lets one user in with a key alone."""
+    host.on().host.texts[f"/etc/ssh/sshd_config.d/{name}"] = (
+        "Match User bob\n AuthenticationMethods publickey\n"
+    )
+    read_first = name.startswith("00")
+
+    def effective(config: str, visitor: Visitor) -> dict[str, str]:
+        settings = host._effective(config, visitor)
+        passed_over = read_first and visitor.user == "bob"
+        return {**settings, **({"authenticationmethods": "publickey"} if passed_over else {})}
+
+    monkeypatch.setattr(sshd_check, "effective", effective)
+    found = host.read()
+    assert [visitor.user for visitor in host.asked] == (["alice", "bob", "root"] if read_first else ["alice"])
+    assert found["ssh"]["state"] == ("disabled" if read_first else "enabled")
+    if read_first:
+        (problem,) = found["problems"]
+        assert problem["code"] == "ssh_not_asking"
+        assert "logins of bob are not asked" in problem["message"]
+
+
 def test_sshd_that_cannot_say(host: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_arguments: Any) -> None:
         raise TwofactorError("sshd_config_invalid", "line 1: rubbish")
