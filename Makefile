@@ -118,7 +118,7 @@ login: setup ## real logins over SSH to Debian hosts; as root
 
 .PHONY: enrolment
 enrolment: setup ## store, sheets and first logins, also in a browser; pictures in artifacts/; as root
-	pytest $(ARGS) tests/enrolment
+	pytest -n 2 --dist loadfile $(ARGS) tests/enrolment
 
 .PHONY: status
 status: setup ## the fleet's report in a browser and from hosts; pictures in artifacts/; as root

@@ -126,12 +126,16 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
-    """Say how many went well, as the last line."""
+    """Say what was measured, and how many went well, as the last line."""
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is None or hasattr(config, "workerinput") or config.option.collectonly:
         return
     bad = {report.nodeid for name in ("failed", "error") for report in reporter.stats.get(name, [])}
     good = {report.nodeid for report in reporter.stats.get("passed", [])} - bad
+    for report in reporter.stats.get("passed", []):
+        for name, value in report.user_properties:
+            if name == "to_say":
+                reporter.write_line(str(value))
     reporter.write_line(f"enrolment: {len(good)} of {max(_collected.count, len(good | bad))}")
 
 

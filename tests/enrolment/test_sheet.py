@@ -51,27 +51,39 @@ def test_qr_is_read_back_from_every_rendering(
     assert (parsed.secret, parsed.name, parsed.issuer) == (SECRET, *names)
 
 
+def _shown(folder: Path, file: str) -> Path:
+    """Return a page that shows a QR code alone: a picture, or a dark terminal with the text."""
+    body = f"<img src='{file}' style='width: min(100%, 66mm)'>"
+    if file.endswith(".txt"):
+        text = (folder / file).read_text()
+        wide = 0.602 * len(text.splitlines()[0])  # in em, of this font
+        size = f"font: min(16px, calc(90vw / {wide})) 'DejaVu Sans Mono'; line-height: 1.204em"
+        colours = "background: #000; color: #fff; print-color-adjust: exact"
+        body = f'<pre style="{size}; {colours}">{text}</pre>'
+    shown = folder / f"{file}.html"
+    shown.write_text(
+        f"<!DOCTYPE html><meta charset=utf-8><meta name=viewport content='width=device-width'>{body}"
+    )
+    return shown
+
+
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "html"])
 @pytest.mark.parametrize(("number", "names"), list(enumerate(NAMES)))
 def test_qr_alone_is_read_back_in_every_format(
-    browser: Browser, tmp_path: Path, number: int, names: tuple[str, str]
+    browser: Browser, tmp_path: Path, number: int, names: tuple[str, str], kind: str
 ) -> None:
     sheet = _sheet(*names, digits=8, interval=60)
-    write(str(tmp_path), "", sheet, FORMATS)
-    assert seen.qr_in(tmp_path / "alice.png") == sheet.uri
-    terminal = tmp_path / "terminal.html"
-    text = (tmp_path / "alice.txt").read_text()
-    terminal.write_text(
-        "<!DOCTYPE html><meta charset=utf-8><body style='background:#000;color:#fff'><pre style=\"font:16px/"
-        f"1 'DejaVu Sans Mono';line-height:19px\">{text}</pre>"
-    )
-    alone = tmp_path / "svg.html"
-    alone.write_text("<!DOCTYPE html><img src=alice.svg style='width:200px'>")
-    for file in (alone, terminal):
-        picture = seen.ARTIFACTS / f"qr-{number}-{file.stem}.png"
-        seen.screenshot(browser, file, "desktop", picture)
-        assert seen.qr_in(picture) == sheet.uri
-    assert isinstance(parsed := pyotp.parse_uri(sheet.uri), pyotp.TOTP)
-    assert (parsed.digits, parsed.interval) == (8, 60)
+    write(str(tmp_path), "", sheet, (kind,))
+    shown = _shown(tmp_path, f"alice.{kind}")
+    stem = seen.ARTIFACTS / f"qr-{number}-{kind}"
+    pictures = [Path(f"{stem}-{size}.png") for size in seen.SIZES]
+    for size, picture in zip(seen.SIZES, pictures):
+        seen.screenshot(browser, shown, size, picture)
+    for picture in [*pictures, *seen.printed(browser, shown, "A4", Path(f"{stem}-A4"))]:
+        parsed = pyotp.parse_uri(seen.qr_in(picture))
+        assert isinstance(parsed, pyotp.TOTP)
+        assert (parsed.secret, parsed.name, parsed.issuer) == (SECRET, *names)
+        assert (parsed.digits, parsed.interval) == (8, 60)
 
 
 def test_the_fullest_sheet_is_one_side(browser: Browser, tmp_path: Path) -> None:
