@@ -132,6 +132,10 @@ truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; as ro
 fleet: setup ## site over 100 hosts, three of them faulty; batches; FLEET_HOSTS=6 for a small one; as root
 	pytest $(ARGS) tests/fleet
 
+.PHONY: readme
+readme: setup ## README, followed to the letter by somebody with an empty folder; as root
+	pytest $(ARGS) tests/readme
+
 .PHONY: bench
 bench: setup ## what things cost, in pings, over 40 and 100 hosts; takes a quiet machine; as root
 	python tests/bench/bench.py $(ARGS)
