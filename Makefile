@@ -141,7 +141,7 @@ bench: setup ## what things cost, in pings, over 40 and 100 hosts; takes a quiet
 	python tests/bench/bench.py $(ARGS)
 
 .PHONY: lockout
-lockout: setup ## hostile starting points: refused, or handled and logged in through; as root
+lockout: setup ## hostile starting points: refused, or handled and logged in through; ARGS=--short for a sample; as root
 	pytest $(WORKERS) $(ARGS) tests/lockout
 
 .PHONY: killsweep
@@ -149,11 +149,11 @@ killsweep: setup ## a change killed at every point; ARGS=--short for a sample; a
 	python tests/killsweep/killsweep.py $(ARGS)
 
 .PHONY: soak
-soak: setup ## 200 logins on each host while tokens and policy change; SOAK_LOGINS=40 for a taste; as root
+soak: setup ## 200 logins on each host while tokens and policy change; ARGS=--short for fewer; as root
 	pytest -n 2 $(ARGS) tests/soak
 
 .PHONY: fuzz
-fuzz: setup ## 100,000 examples of files, parsed and written back; FUZZ_EXAMPLES=2000 for a taste
+fuzz: setup ## 100,000 examples of files, parsed and written back; ARGS=--short for 2,000
 	pytest -n 2 $(ARGS) tests/fuzz
 
 .PHONY: leaks

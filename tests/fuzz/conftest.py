@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """How many examples are tried, and the line at the end that says so.
 
-FUZZ_EXAMPLES is how many examples all tests together try at least. Up to a few thousand they are the same ones in each
-run; more are different ones each time, and what fails is printed in a form that can be tried again.
+FUZZ_EXAMPLES is how many examples all tests together try at least: 100,000, or 2,000 with --short. Up to a few
+thousand they are the same ones in each run; more are different ones each time, and what fails is printed in a form
+that can be tried again.
 """
 
 from __future__ import annotations
@@ -18,23 +19,27 @@ from hypothesis import HealthCheck, settings
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import agent
 from tests.fuzz.shapes import Counter
 
-EXAMPLES = int(os.environ.get("FUZZ_EXAMPLES", "100000"))
 _SAME_EACH_TIME = 10_000
 _CHANCE_TO_REPEAT = 1.03
 """An example may turn up twice and is tried once then."""
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def _wanted(config: pytest.Config) -> int:
+    return int(os.environ.get("FUZZ_EXAMPLES", "2000" if config.getoption("short") else "100000"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Share the examples out among the tests, before they are run."""
+    examples = _wanted(config)
     shares = sum(_weight(item) for item in items)
     for item in items:
-        share = int(EXAMPLES * _CHANCE_TO_REPEAT * _weight(item) / max(1, shares)) + 1
+        share = int(examples * _CHANCE_TO_REPEAT * _weight(item) / max(1, shares)) + 1
         function = item.function  # type: ignore[attr-defined]
         chosen = settings(
             max_examples=share,
             deadline=None,
             database=None,
-            derandomize=EXAMPLES < _SAME_EACH_TIME,
+            derandomize=examples < _SAME_EACH_TIME,
             print_blob=True,
             suppress_health_check=list(HealthCheck),
         )
@@ -86,7 +91,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if hasattr(session.config, "workerinput") or reporter is None or session.config.getoption("keyword"):
         return
-    if session.exitstatus == pytest.ExitCode.OK and _tried(reporter) < EXAMPLES:
+    if session.exitstatus == pytest.ExitCode.OK and _tried(reporter) < _wanted(session.config):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

@@ -54,6 +54,7 @@ BIN = Path(sys.executable).parent
 HOSTS = ("debian12", "debian13")
 USERS = ("alice", "bob", "carol")
 ENV = {**os.environ, "FLEETAUTH_LAB": os.environ.get("FLEETAUTH_LAB", "leaks")}
+_EIGHT_DIGITS = re.compile(rb"(?<![0-9])[0-9]{8}(?![0-9])")
 EVERY = 0.05
 """Seconds between two looks at the process lists."""
 PLAYBOOKS = (
@@ -67,7 +68,9 @@ CODE = "import pyotp,sys; print(pyotp.TOTP(open(sys.argv[1]).read().strip(), dig
 ON_HOST = r"""
 import json, os, re, sys
 task = json.load(sys.stdin)
-finds = re.compile(task["pattern"].encode())
+literals = [word.encode() for word in task["secrets"]]
+codes = {code.encode() for code in task["codes"]}
+eight_digits = re.compile(task["eight_digits"].encode())
 places = size = 0
 hits, allowed = [], []
 for top in task["folders"]:
@@ -86,7 +89,8 @@ for top in task["folders"]:
             except OSError:
                 continue
             places, size = places + 1, size + len(data)
-            if finds.search(data):
+            alone = eight_digits.finditer(data) if codes else ()
+            if any(word in data for word in literals) or any(m.group() in codes for m in alone):
                 token = re.fullmatch(r"/var/lib/twofactor/tokens/[^/]+\.oath", path)
                 (allowed if token else hits).append(path)
 print(json.dumps({"places": places, "bytes": size, "hits": hits, "allowed": allowed}))
@@ -120,17 +124,29 @@ def _base64_forms(data: bytes) -> Iterator[str]:
         yield whole[(shift * 8 + 5) // 6 : len(data) * 8 // 6 - 2]
 
 
-def pattern_of(secrets: list[str], codes: list[str]) -> str:
-    """Return what finds any form of the secrets, and the codes where they stand alone."""
-    found = "|".join(re.escape(form) for secret in secrets for form in forms(secret))
-    return f"(?:{found})|(?<![0-9])(?:{'|'.join(codes)})(?![0-9])" if codes else found
+class Needles:
+    """What is looked for: secrets in any form anywhere, and codes where they stand alone."""
+
+    def __init__(self, secrets: list[str], codes: list[str]) -> None:
+        self.secrets = [form for secret in secrets for form in forms(secret)]
+        self.codes = codes
+        self._literals = [form.encode() for form in self.secrets]
+        self._codes = {code.encode() for code in codes}
+
+    def find(self, data: bytes) -> int:
+        """Return where the first one is, -1 when there is none. Fast, since the data is large and clean."""
+        for literal in self._literals:
+            place = data.find(literal)
+            if place >= 0:
+                return place
+        return next((m.start() for m in _EIGHT_DIGITS.finditer(data) if m.group() in self._codes), -1)
 
 
 @dataclass
 class Watch:
     """What is looked at while Ansible runs."""
 
-    pattern: str
+    needles: Needles
     roots: dict[str, str]
     pipelined: bool = True
     samples: int = 0
@@ -141,7 +157,6 @@ class Watch:
     _stop: threading.Event = field(default_factory=threading.Event)
 
     def __enter__(self) -> Watch:
-        self._finds = re.compile(self.pattern.encode())
         self._threads = [
             threading.Thread(target=self._loop, args=(look,)) for look in (self._processes, self._files)
         ]
@@ -154,10 +169,9 @@ class Watch:
         for thread in self._threads:
             thread.join()
 
-    def look_again(self, pattern: str) -> None:
-        """Search the process lists once more, for secrets that have become known since."""
-        finds = re.compile(pattern.encode())
-        found = [data for data in self.seen if finds.search(data)]
+    def look_again(self, needles: Needles) -> None:
+        """Search the process lists once more, for secrets and codes that have become known since."""
+        found = [data for data in self.seen if needles.find(data) >= 0]
         self.hits |= {"process list: " + data[:60].decode(errors="replace") for data in found}
 
     def _loop(self, look):  # type: ignore[no-untyped-def]
@@ -176,7 +190,7 @@ class Watch:
             if data and data not in self.seen:
                 self.seen.add(data)
                 self.read += len(data)
-                if self._finds.search(data):
+                if self.needles.find(data) >= 0:
                     self.hits.add("process list: " + data[:60].decode(errors="replace"))
 
     def _files(self) -> None:
@@ -190,7 +204,7 @@ class Watch:
 
     def _file(self, host: str, path: str, top: str) -> None:
         try:
-            if not os.path.isfile(path) or not self._finds.search(Path(path).read_bytes()):
+            if not os.path.isfile(path) or self.needles.find(Path(path).read_bytes()) < 0:
                 return
             folder, file = os.stat(os.path.dirname(path)), os.stat(path)
         except OSError:
@@ -242,16 +256,17 @@ def hunt(run: Path, store: Path, options: argparse.Namespace) -> int:
             json.dumps({**base, "leaks_word": f"word {number}", "renewal": f"q{number}"})
         )
         for name in PLAYBOOKS:
-            with Watch(pattern_of([*secrets, *recovery], []), roots, pipelining) as watch:
+            with Watch(Needles([*secrets, *recovery], []), roots, pipelining) as watch:
                 _play(name, run, store, pipelining)
             watches.append((name, watch))
             for fresh in _in_store(store):
                 (recovery if fresh.is_recovery else secrets).append(fresh.secret)
             secrets, recovery = sorted({*secrets}), sorted({*recovery})
-    for dummy, watch in watches:
-        watch.look_again(pattern_of([*secrets, *recovery], []))  # secrets that were made while it ran, too
     codes = _codes(secrets, recovery, began)
-    searched = search(run, store, since, pattern_of([*secrets, *recovery], codes))
+    needles = Needles([*secrets, *recovery], codes)
+    for dummy, watch in watches:
+        watch.look_again(needles)  # for what was made while it ran, too
+    searched = search(run, store, since, needles)
     hits = report(searched, watches)
     missed = missed_leaks(run, store, roots)
     for place in missed:
@@ -323,10 +338,10 @@ def missed_leaks(run: Path, store: Path, roots: dict[str, str]) -> list[str]:
     secret, since = pyotp.random_base32(), time.time() - 1
     planted = {"leaks_planted": secret, "leaks_planted_hex": base64.b32decode(secret).hex()}
     (store / "vars.json").write_text(json.dumps(planted))
-    pattern = pattern_of([secret], [])
-    with Watch(pattern, roots) as watch:
+    needles = Needles([secret], [])
+    with Watch(needles, roots) as watch:
         _play(str(HERE / "plant.yml"), run, store, pipelining=True)
-    found = [*watch.hits, *search(run, store, since, pattern).hits]
+    found = [*watch.hits, *search(run, store, since, needles).hits]
     return [place for place in PLANTED if not any(place in hit for hit in found)]
 
 
@@ -394,25 +409,27 @@ class Searched:
     hits: list[str] = field(default_factory=list)
 
 
-def search(run: Path, store: Path, since: float, pattern: str) -> Searched:
+def search(run: Path, store: Path, since: float, needles: Needles) -> Searched:
     """Search all that was written since, here and on the hosts, and the hosts' journals."""
-    finds, done = re.compile(pattern.encode()), Searched()
+    done = Searched()
+    task = {"secrets": needles.secrets, "codes": needles.codes, "since": since, "folders": ["/"]}
+    task["eight_digits"] = _EIGHT_DIGITS.pattern.decode()
     for path in _controller_files(run, store, since):
         try:
             data = path.read_bytes()
         except OSError:
             continue
         done.places, done.size = done.places + 1, done.size + len(data)
-        found = finds.search(data)
-        if found:
-            done.hits.append(f"controller: {path}: …{_blind(data, found)}")
+        place = needles.find(data)
+        if place >= 0:
+            done.hits.append(f"controller: {path}: …{_blind(data, place)}")
     for host in HOSTS:
-        task = {"pattern": pattern, "since": since, "folders": ["/"]}
         one = json.loads(lab("shell", host, "--", "python3", "-c", ON_HOST, stdin=json.dumps(task)))
         log = lab("shell", host, "--", "journalctl", "--no-pager", "-q", "-a", "-o", "export").encode()
         done.places, done.size = done.places + one["places"] + 1, done.size + one["bytes"] + len(log)
         done.hits += [f"{host}: {path}" for path in one["hits"]]
-        done.hits += [f"{host}: its journal: …{_blind(log, found)}" for found in [finds.search(log)] if found]
+        place = needles.find(log)
+        done.hits += [f"{host}: its journal: …{_blind(log, place)}"] if place >= 0 else []
         done.allowed += len(one["allowed"])
     return done
 
@@ -438,9 +455,9 @@ def report(searched: Searched, watches: list[tuple[str, Watch]]) -> int:
     return len(hits)
 
 
-def _blind(data: bytes, found: re.Match[bytes]) -> str:
+def _blind(data: bytes, place: int) -> str:
     """Return what stands before a find."""
-    return data[max(0, found.start() - 60) : found.start()].decode(errors="replace").replace("\n", " ")
+    return data[max(0, place - 60) : place].decode(errors="replace").replace("\n", " ")
 
 
 def _controller_files(run: Path, store: Path, since: float) -> Iterator[Path]:

@@ -15,9 +15,12 @@ from tests.login.conftest import fleet, host, machine, pytest_runtest_makereport
 
 __all__ = ["fleet", "host", "machine", "pytest_runtest_makereport"]
 
-LOGINS = int(os.environ.get("SOAK_LOGINS", "200"))
-"""On each host. With fewer the suite as a whole fails."""
 HOSTS = 2
+
+
+def logins_of(config: pytest.Config) -> int:
+    """Return how many logins there are on each host. With fewer the suite as a whole fails."""
+    return int(os.environ.get("SOAK_LOGINS", "40" if config.getoption("short") else "200"))
 
 
 def _totals(reporter: pytest.TerminalReporter) -> dict[str, int]:
@@ -35,7 +38,9 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     if hasattr(session.config, "workerinput") or reporter is None or session.config.getoption("keyword"):
         return
-    if session.exitstatus == pytest.ExitCode.OK and _totals(reporter).get("logins", 0) < LOGINS * HOSTS:
+    if session.exitstatus == pytest.ExitCode.OK and _totals(reporter).get("logins", 0) < HOSTS * logins_of(
+        session.config
+    ):
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
 

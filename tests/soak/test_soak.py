@@ -3,12 +3,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Logins that go on while other users' tokens and the policy change: none fails that should work, no code works twice.
 
-SOAK_LOGINS is how many logins there are on each host (200). Most are real ones over SSH, of many users. One user's
-token file takes the others in quick succession: the PAM stack of sshd is asked with a clock that libfaketime puts
-forward by a step each time, since a code is good for one login only. Each code is shown once more right after it was
-accepted, and some are shown twice at the same instant. Meanwhile the host's own command adds, renews and removes other
-users' tokens and changes the window, one change after the other without a pause; now and then it is told those of the
-users who log in as well, which are as they were.
+SOAK_LOGINS is how many logins there are on each host (200, or 40 with --short). Most are real ones over SSH, of many
+users. One user's token file takes the others in quick succession: the PAM stack of sshd is asked with a clock that
+libfaketime puts forward by a step each time, since a code is good for one login only. Each code is shown once more
+right after it was accepted, and some are shown twice at the same instant. Meanwhile the host's own command adds,
+renews and removes other users' tokens and changes the window, one change after the other without a pause; now and
+then it is told those of the users who log in as well, which are as they were.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.login.fleet import Host, Token
-from tests.soak.conftest import LOGINS
+from tests.soak.conftest import logins_of
 
 ROUNDS = (-6, -4, -2, 0)
 """Steps whose codes are shown; the window is never smaller than 8."""
@@ -32,11 +34,12 @@ PATIENCE = 1200.0
 
 
 def test_logins_while_everything_else_changes(
-    host: Host, record_property: Callable[[str, object], None]
+    host: Host, record_property: Callable[[str, object], None], request: pytest.FixtureRequest
 ) -> None:
-    crowd = [f"crowd{number:02}" for number in range(max(1, LOGINS * 3 // 4 // len(ROUNDS)))]
+    logins = logins_of(request.config)
+    crowd = [f"crowd{number:02}" for number in range(max(1, logins * 3 // 4 // len(ROUNDS)))]
     others = [f"other{number:02}" for number in range(6)]
-    alone = LOGINS - len(crowd) * len(ROUNDS)
+    alone = logins - len(crowd) * len(ROUNDS)
     host.users("solo", *crowd, *others)
     tokens = {name: Token() for name in ["solo", *crowd, *others[:3]]}
     host.apply(
@@ -61,9 +64,9 @@ def test_logins_while_everything_else_changes(
         host.shell(f"touch {FOLDER}/stop")
     made = _wait_for(host, "changes")
 
-    record_property("logins", LOGINS)
+    record_property("logins", logins)
     record_property("refused", len(refused) + len(one["refused"]))
-    record_property("tried twice", LOGINS + one["at once"])
+    record_property("tried twice", logins + one["at once"])
     record_property("twice", len(twice) + one["twice"])
     record_property("changes", made["changes"])
     assert not refused
