@@ -116,7 +116,7 @@ def main() -> int:
         f"{totals['strayed']} kills at another call than meant, {time.monotonic() - began:.0f} s"
     )
     print(f"killsweep: {totals['points']} points, {totals['broken']} broken")
-    return 1 if totals["broken"] or not totals["points"] or totals["strayed"] * 20 > totals["points"] else 0
+    return 1 if totals["broken"] or not totals["points"] or totals["strayed"] * 100 > totals["points"] else 0
 
 
 if __name__ == "__main__":

@@ -242,6 +242,16 @@ def _bare(line: str) -> str:
     return re.sub(r"\d{3,}|(?<=^kill\()\d+", "N", text).rstrip(") ")
 
 
+def _tells_sshd(line: str) -> bool:
+    return line.startswith("kill(") and line.rstrip().endswith("= 0")
+
+
+def _opened(line: str) -> str:
+    """Return the path that a call opens, nothing when it is another one in each run."""
+    found = re.search(r'"([^"]+)"', line)
+    return found.group(1) if found and "/run/twofactor-" not in found.group(1) else ""
+
+
 class Who(NamedTuple):
     """Who gets in, by the name of the kind."""
 
@@ -314,11 +324,17 @@ SHORT = ("enable, key and code", "from password to key", "renew secrets", "disab
 
 @dataclass
 class Point:
-    """A system call of the traced run: its name, strace's count of the calls of that name, and its line."""
+    """A system call of the traced run: its name, strace's count of the calls of that name, and its line.
+
+    With ``path`` only calls that name it are counted: how often the file in which sshd's number stands is opened is
+    different in each run. ``reloads`` is how often sshd has been told before.
+    """
 
     name: str
     number: int
     line: str
+    path: str = ""
+    reloads: int = 0
 
     def __str__(self) -> str:
         return f"{self.line[:100]} (number {self.number})"
@@ -340,6 +356,7 @@ class Sweep:
     resting: list[Disk] = field(default_factory=list)
     """Further states in which a boot may leave the host."""
     _as_at_start: bool = False
+    _reloads: int = 0
     _known: dict[tuple[str, int], Who] = field(default_factory=dict)
 
     def command(self, *words: str) -> list[str]:
@@ -388,20 +405,25 @@ class Sweep:
 
         Return whether it was that call: how many files of /proc are read before differs at times.
         """
-        lines = self.traced(words, change, "-e", f"inject={point.name}:signal=SIGKILL:when={point.number}")
+        inject = ["-e", f"inject={point.name}:signal=SIGKILL:when={point.number}"]
+        lines = self.traced(words, change, *inject, *(["-P", point.path] if point.path else []))
         with open("/run/twofactor.lock", "a", encoding="utf-8") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)  # what clears up behind a change that was killed holds it
+        self._reloads = point.reloads if point.path else sum(map(_tells_sshd, lines))
         return bool(lines) and _bare(lines[-1]) == _bare(point.line)
 
     def enumerate(self, words: tuple[str, ...], change: dict[str, Any] | None) -> list[Point]:
         """Return every call of a whole run that may change a file or reach another process."""
-        counts: dict[str, int] = {}
-        points = []
+        counts: dict[tuple[str, str], int] = {}
+        points, reloads = [], 0
         for line in self.traced(words, change):
             name = line.split("(")[0]
-            counts[name] = counts.get(name, 0) + 1
+            path = _opened(line) if name.startswith("open") else ""
+            for key in {(name, ""), (name, path)}:
+                counts[key] = counts.get(key, 0) + 1
             if not name.startswith("open") or WRITING.search(line):
-                points.append(Point(name, counts[name], line))
+                points.append(Point(name, counts[name, path], line, path, reloads))
+            reloads += _tells_sshd(line)
         return points
 
     def who(self, disk: Disk, running: int) -> Who:
@@ -473,12 +495,11 @@ class Sweep:
                     break
             else:
                 self.strayed += 1
+                print(f"{scenario.name}: not hit: {point}", flush=True)
 
     def judge(self, point: Point, start: Disk, final: Disk, before: Who, after: Who) -> None:
         """See that the host is well after a kill, and comes out of it both ways."""
-        disk = read_disk()
-        with open(os.path.join(self.folder, "trace"), encoding="utf-8", errors="replace") as stream:
-            reloads = sum(1 for line in stream if line.startswith("kill(") and line.rstrip().endswith("= 0"))
+        disk, reloads = read_disk(), self._reloads
         known = f"{fingerprint(disk)} {reloads}"
         self._as_at_start = reloads == 0 and disk == start
         if known in self.states:
