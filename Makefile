@@ -125,8 +125,8 @@ status: setup ## the fleet's report in a browser and from hosts; pictures in art
 	pytest $(ARGS) tests/status
 
 .PHONY: truenas
-truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; as root
-	pytest $(ARGS) tests/truenas tests/login_truenas
+truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; ARGS=--short for the essentials; as root
+	pytest -n 8 $(ARGS) tests/truenas tests/login_truenas
 
 .PHONY: fleet
 fleet: setup ## site over 100 hosts, three of them faulty; batches; FLEET_HOSTS=6 for a small one; as root

@@ -67,7 +67,8 @@ twofactor:
     clock:
       description:
         - C(synchronised), C(offset) in seconds (positive when ahead), C(source) and C(daemon).
-        - On TrueNAS also C(servers), and C(now), its time in seconds since 1970, to compare with one's own.
+        - On TrueNAS also C(servers), C(now), its time in seconds since 1970, and C(controller_offset), by how many seconds
+          that is off from the controller's clock at least; more than 10 are a problem.
       type: dict
     missing_packages:
       description: Packages that the second factor needs and that are not installed.

@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A NAS of each release for the login tests, as it was before each of them; and how many releases pass.
 
-Run with ``-n 6`` several files go at once, each with NASes of its own: the tests mostly wait.
+Run with ``-n 8`` several files go at once, each with NASes of its own: the tests mostly wait. With --short there are
+only those that are marked as essential, on all eight releases.
 FLEETAUTH_KEEP=1 leaves the hosts running for a look around.
 """
 
@@ -64,15 +65,22 @@ def machine(
     lab("up", f"{name}=truenas-{release}")
     lab("reset", name)  # one that was kept from an earlier run
     nas = Nas(release, name, LAB_NAME, inventory, facts_of(name, inventory))
+    try:
+        _prepare(nas, clock_address)
+        yield nas
+    finally:
+        nas.hang_up()
+        if not os.environ.get("FLEETAUTH_KEEP"):
+            lab("down", name)
+
+
+def _prepare(nas: Nas, clock_address: str) -> None:
+    nas.bring_code()
     result = nas.module("twofactor_ntp", servers=[clock_address])
     assert not result["failed"], result["printed"]
-    nas.bring_code()
     nas.add_user("alice")
     nas.add_user("bob")
     nas.remember()
-    yield nas
-    if not os.environ.get("FLEETAUTH_KEEP"):
-        lab("down", name)
 
 
 @pytest.fixture
@@ -92,6 +100,29 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  
     report = yield
     item.failed = report.failed or getattr(item, "failed", False)  # type: ignore[attr-defined]
     return report
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have the mark."""
+    config.addinivalue_line("markers", "essential: run with --short too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --short leave out what is not essential, and logins to stand-ins that nothing has been done to."""
+    if not config.getoption("short", False):
+        return
+    here = Path(__file__).parent
+    kept = [
+        item
+        for item in items
+        if (
+            item.get_closest_marker("essential")
+            if here in item.path.parents
+            else item.path.name != "test_boot.py"
+        )
+    ]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(kept)])
+    items[:] = kept
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -118,11 +149,14 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
-    """Keep what came of each release; a mixed fleet that fails is a failure of all."""
-    concerned = str(dict(report.user_properties).get("release", "")).split()
-    for release in concerned:
-        if report.failed or (report.when == "call" and report.passed and len(concerned) == 1):
-            _outcomes[release].add(report.outcome)
+    """Keep what came of each release; what fails and is about several is a failure of all."""
+    told = str(dict(report.user_properties).get("release", "")).split()
+    if report.failed:
+        for release in told or [_release_of(report.nodeid)]:
+            for one in [release] if release else RELEASES:
+                _outcomes[one].add(report.outcome)
+    elif report.when == "call" and report.passed and len(told) == 1:
+        _outcomes[told[0]].add(report.outcome)
 
 
 def _passing() -> list[str]:
@@ -144,4 +178,4 @@ def pytest_unconfigure(config: pytest.Config) -> None:
         return
     failing = [release for release in RELEASES if release not in _passing()]
     rest = f"; not {', '.join(failing)}" if failing else ""
-    print(f"TrueNAS: {len(_passing())} of {len(RELEASES)} releases pass{rest}")
+    print(f"truenas: {len(_passing())} of {len(RELEASES)} releases pass{rest}")

@@ -9,29 +9,23 @@ import base64
 import io
 import json
 import shlex
+import subprocess
 import tarfile
+import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.login.fleet import PASSWORD, ROOT, Host, Token
+import ansible.release
+
+from tests.login.fleet import LAB, PASSWORD, ROOT, Host, Token
 
 RELEASES = ("22.02", "22.12", "23.10", "24.04", "24.10", "25.04", "25.10", "26.0")
 ONE_SECRET = ("22.02", "22.12")
+_ANSIBLE = Path(ansible.release.__file__).parent
 _PACKAGE = "ansible_collections/fleetauth/twofactor"
-_PROGRAM = """
-import json
-from ansible_collections.fleetauth.twofactor.plugins.module_utils import _args, _errors, _platform
-params = _args.complete_host_params(json.load(sys.stdin))
-try:
-    outcome = _platform.current_platform().apply(_args.host_change(params), False)
-    result = {**outcome.result, "changed": outcome.changed, "warnings": outcome.warnings, "failed": False}
-except _errors.TwofactorError as error:
-    reasons = error.reasons if isinstance(error, _errors.Refused) else [error]
-    told = [{"code": reason.code, "message": reason.message} for reason in reasons]
-    result = {"failed": True, "changed": False, "msg": str(error), "reasons": told}
-print(json.dumps(result))
-"""
+_PATIENCE = 240.0
+"""Seconds for one answer of the agent. A job that never ends is given up after 120."""
 _STATE = "/var/lib/stand-in /run/stand-in-booted /var/log/middlewared-calls.jsonl"
 
 
@@ -51,28 +45,95 @@ class Nas(Host):
     def __init__(self, release: str, name: str, lab: str, inventory: Path, facts: dict[str, Any]) -> None:
         super().__init__(name, lab, inventory, facts)
         self.release = release
-
-    def module(self, module: str, *extra: str, user: str = "", **options: Any) -> dict[str, Any]:
-        """Run a module of the collection ad hoc and return its result, with the guard on as it is by default."""
-        if module in ("twofactor", "twofactor_host", "twofactor_ssh"):
-            options.setdefault("guard", True)
-        return super().module(module, *extra, user=user, **options)
+        self._agent: subprocess.Popen[str] | None = None
 
     def bring_code(self) -> None:
-        """Have the collection's code for hosts on the NAS, for ``direct``."""
+        """Have on the NAS what the agent needs: the collection's code for hosts, and Ansible's."""
         stream = io.BytesIO()
-        with tarfile.open(fileobj=stream, mode="w:gz") as archive:
-            for path in sorted((ROOT / "plugins" / "module_utils").rglob("*.py")):
+        with tarfile.open(fileobj=stream, mode="w:gz", compresslevel=1) as archive:
+            for path in sorted((ROOT / "plugins").rglob("module*/**/*.py")):
                 archive.add(path, f"{_PACKAGE}/{path.relative_to(ROOT)}")
+            for path in sorted((_ANSIBLE / "module_utils").rglob("*.py")):
+                archive.add(path, f"ansible/{path.relative_to(_ANSIBLE)}")
+            archive.add(Path(__file__).with_name("agent.py"), "agent.py")
         text = base64.b64encode(stream.getvalue()).decode("ascii")
-        self.shell("mkdir -p /root/code && base64 -d | tar -C /root/code -xzf -", stdin=text)
+        # Ansible, too, sends a package of its own that has little more than a version.
+        version = f"__version__ = {ansible.release.__version__!r}"
+        script = f'mkdir -p /root/code/ansible && cd /root/code && echo "{version}" > ansible/__init__.py'
+        super().shell(f"{script} && base64 -d | tar -xzf -", stdin=text)
+
+    def _ask(self, **question: Any) -> dict[str, Any]:
+        """Have the agent do something."""
+        if self._agent is None:
+            self._agent = subprocess.Popen(
+                [LAB, "shell", self.name, "--", "python3", "/root/code/agent.py"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env=self._env,
+            )
+        agent = self._agent
+        assert agent.stdin
+        assert agent.stdout
+        timer = threading.Timer(_PATIENCE, agent.kill)
+        timer.start()
+        try:
+            agent.stdin.write(json.dumps(question) + "\n")
+            agent.stdin.flush()
+            line = agent.stdout.readline()
+        finally:
+            timer.cancel()
+        assert line, f"no answer of {self.name} to {question}"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def hang_up(self) -> None:
+        """Let the agent go, as it must before the host does."""
+        if self._agent is not None:
+            assert self._agent.stdin
+            assert self._agent.stdout
+            self._agent.stdin.close()
+            self._agent.stdout.close()
+            self._agent.wait(30)
+            self._agent = None
+
+    def restart(self) -> None:
+        """Cut the power, and boot again on the same disk."""
+        self.hang_up()
+        super().restart()
+
+    def shell(self, command: str, check: bool = True, stdin: str = "") -> str:
+        """Run a shell command as root; return what it printed."""
+        done = self._ask(shell=command, stdin=stdin)
+        if check and done["status"] != 0:
+            raise AssertionError(f"{command!r} on {self.name}: {done['out']}{done['err']}")
+        return str(done["out"])
+
+    def ansible(self, module: str, *extra: str, **options: Any) -> dict[str, Any]:
+        """Run a module by way of Ansible and SSH, with the guard on as it is by default."""
+        if module in ("twofactor", "twofactor_host", "twofactor_ssh"):
+            options.setdefault("guard", True)
+        return super().module(module, *extra, **options)
+
+    def module(self, module: str, *extra: str, user: str = "", **options: Any) -> dict[str, Any]:
+        """Run a module of the collection and return its result; by way of Ansible if there is more than ``--check``."""
+        assert not user
+        if set(extra) - {"--check"}:
+            return self.ansible(module, *extra, **options)
+        settings = {
+            "_ansible_check_mode": "--check" in extra,
+            "_ansible_diff": False,
+            "_ansible_verbosity": 0,
+        }
+        done = self._ask(module=module, arguments={**options, **settings})
+        printed = done["out"] + done["err"]
+        assert done["out"].lstrip().startswith("{"), printed
+        result = json.loads(done["out"])
+        return {"changed": False, "failed": False, "unreachable": False, **result, "printed": printed}
 
     def direct(self, **parts: Any) -> dict[str, Any]:
-        """Do what twofactor_host does, without Ansible around it, which takes most of the time."""
-        program = f"import sys; sys.path.insert(0, '/root/code'); {_PROGRAM}"
-        printed = self.shell(f"python3 -c {shlex.quote(program)}", stdin=json.dumps(parts))
-        result: dict[str, Any] = json.loads(printed)
-        return {**result, "printed": printed}
+        """Make a change as the roles do."""
+        return self.module("twofactor_host", **parts)
 
     @property
     def per_user(self) -> bool:

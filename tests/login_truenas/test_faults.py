@@ -55,6 +55,7 @@ def test_down(nas: Nas) -> None:
     _repaired(nas)
 
 
+@pytest.mark.essential
 def test_down_for_a_moment(nas: Nas) -> None:
     nas.stand_in("down")
     nas.shell("systemd-run -q --on-active=4 --timer-property=AccuracySec=100ms systemctl start middlewared")
@@ -101,6 +102,7 @@ def test_a_slow_change(nas: Nas) -> None:
     _repaired(nas)
 
 
+@pytest.mark.essential
 @pytest.mark.parametrize(
     "method", ["system.version", "auth.twofactor.config", "user.query", "auth.twofactor.update"]
 )
@@ -112,6 +114,7 @@ def test_rubbish(nas: Nas, method: str) -> None:
     _repaired(nas)
 
 
+@pytest.mark.essential
 def test_a_failed_login_that_exits_with_0(nas: Nas) -> None:
     nas.stand_in("fault", "login")
     _fails(nas, "middleware_login")
@@ -172,33 +175,31 @@ def test_a_full_disk_under_our_own_note(nas: Nas) -> None:
 
 @pytest.fixture
 def stopped(nas: Nas) -> Any:
-    """A NAS whose SSH service is stopped; Ansible comes in by a second sshd."""
+    """A NAS whose SSH service is stopped."""
     if nas.release not in CONTROL:
         pytest.skip("services are not started by jobs before 25.10")
-    nas.shell(
-        "/usr/sbin/sshd -p 2222 -o PidFile=/run/second-sshd.pid; systemctl stop ssh; mkdir -p /run/sshd"
-    )
+    nas.shell("systemctl stop ssh")
     yield nas
-    nas.shell("kill $(cat /run/second-sshd.pid); systemctl start ssh")
+    nas.shell("systemctl start ssh")
 
 
 def test_a_job_that_fails(stopped: Nas) -> None:
     stopped.stand_in("fault", "job_fails", "methods=service.control")
-    result = stopped.module("twofactor_sshd", "-e", "ansible_port=2222")
+    result = stopped.module("twofactor_sshd")
     assert [reason["code"] for reason in result["reasons"]] == ["job_failed"]
     stopped.stand_in("clear")
-    assert stopped.module("twofactor_sshd", "-e", "ansible_port=2222")["changed"]
-    assert not stopped.module("twofactor_sshd", "-e", "ansible_port=2222")["changed"]
+    assert stopped.module("twofactor_sshd")["changed"]
+    assert not stopped.module("twofactor_sshd")["changed"]
 
 
 def test_a_job_that_never_ends(stopped: Nas) -> None:
     stopped.stand_in("fault", "job_hangs", "methods=service.control")
     start = time.monotonic()
-    result = stopped.module("twofactor_sshd", "-e", "ansible_port=2222")
+    result = stopped.module("twofactor_sshd")
     assert [reason["code"] for reason in result["reasons"]] == ["job_timeout"]
     assert 110 < time.monotonic() - start < 150
     stopped.stand_in("clear")
-    assert stopped.module("twofactor_sshd", "-e", "ansible_port=2222")["changed"]
+    assert stopped.module("twofactor_sshd")["changed"]
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.login.fleet import PASSWORD
 from tests.login_truenas.nas import Nas
 
 
+@pytest.mark.essential
 def test_check_mode_on_a_virgin_nas_changes_nothing(nas: Nas) -> None:
     result = nas.protect("--check", "--diff")
     assert result["changed"]
@@ -19,6 +22,7 @@ def test_check_mode_on_a_virgin_nas_changes_nothing(nas: Nas) -> None:
     nas.shell("test ! -e /data/fleetauth-twofactor.json")
 
 
+@pytest.mark.essential
 def test_password_and_code_let_in_and_nothing_less(nas: Nas) -> None:
     result = nas.protect()
     assert [entry["name"] for entry in result["secrets"]] == nas.people
@@ -39,6 +43,7 @@ def test_password_and_code_let_in_and_nothing_less(nas: Nas) -> None:
     assert not by_key.prompts
 
 
+@pytest.mark.essential
 def test_again_nothing_changes_and_few_calls_say_so(nas: Nas) -> None:
     nas.protect()
     secret = nas.secret("root")
@@ -65,6 +70,7 @@ def test_no_secret_is_anywhere_but_where_it_was_asked_for(nas: Nas) -> None:
         assert result["printed"].count(secret) == 2
 
 
+@pytest.mark.essential
 def test_a_renewal_replaces_the_secret_once_per_word(nas: Nas) -> None:
     nas.protect()
     old = nas.token()
@@ -82,6 +88,7 @@ def test_a_renewal_replaces_the_secret_once_per_word(nas: Nas) -> None:
     assert nas.apply(secrets={**renewal, "renewal": "2027-Q1"})["changed"]
 
 
+@pytest.mark.essential
 def test_off_and_on_again_keeps_the_secrets(nas: Nas) -> None:
     nas.midclt("ssh.update", {"passwordauth": True})
     nas.protect(guard=nas.per_user)  # in 22.x the other accounts' passwords are shut out
@@ -137,6 +144,7 @@ def test_taking_a_secret_away(nas: Nas) -> None:
         assert while_off["reasons"][0]["code"] == "removal_impossible"
 
 
+@pytest.mark.essential
 def test_the_report_of_a_healthy_nas(nas: Nas) -> None:
     nas.protect(policy={})
     report = nas.module("twofactor_info")["twofactor"]
@@ -170,20 +178,13 @@ def test_the_ssh_service_and_roots_password(nas: Nas) -> None:
 
 
 def test_a_stopped_ssh_service_is_started(nas: Nas) -> None:
-    # Ansible comes in by a second sshd, as it would from the console of the hypervisor.
-    nas.shell("/usr/sbin/sshd -p 2222 -o PidFile=/run/second-sshd.pid")
-    try:
-        verb = ["service.control", "STOP"] if nas.release in ("25.10", "26.0") else ["service.stop"]
-        nas.midclt(*verb, "ssh")
-        nas.shell(
-            "for i in $(seq 50); do systemctl is-active -q ssh || break; sleep 0.1; done; mkdir -p /run/sshd"
-        )
-        nas.stand_in("forget")
-        checked = nas.module("twofactor_sshd", "--check", "-e", "ansible_port=2222")
-        assert checked["changed"], checked["printed"]
-        assert nas.changes() == []
-        result = nas.module("twofactor_sshd", "-e", "ansible_port=2222")
-        assert result["changed"], result["printed"]
-        nas.shell("systemctl is-active -q ssh")
-    finally:
-        nas.shell("kill $(cat /run/second-sshd.pid); systemctl start ssh")
+    verb = ["service.control", "STOP"] if nas.release in ("25.10", "26.0") else ["service.stop"]
+    nas.midclt(*verb, "ssh")
+    nas.shell("for i in $(seq 50); do systemctl is-active -q ssh || break; sleep 0.1; done")
+    nas.stand_in("forget")
+    checked = nas.module("twofactor_sshd", "--check")
+    assert checked["changed"], checked["printed"]
+    assert nas.changes() == []
+    result = nas.module("twofactor_sshd")
+    assert result["changed"], result["printed"]
+    nas.shell("systemctl is-active -q ssh")

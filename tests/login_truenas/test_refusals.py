@@ -18,12 +18,14 @@ def _codes(result: dict[str, Any]) -> list[str]:
     return [reason["code"] for reason in result["reasons"]]
 
 
+@pytest.mark.essential
 def test_switching_on_with_nobody_enrolled(nas: Nas) -> None:
     assert _codes(nas.module("twofactor", state="enabled")) == ["nobody_enrolled"]
     assert nas.changes() == []
     assert nas.module("twofactor", state="enabled", guard=False)["changed"]
 
 
+@pytest.mark.essential
 def test_ssh_on_while_a_password_user_has_no_secret(nas: Nas) -> None:
     if nas.per_user:
         nas.add_user("carol", ssh_password=True)
@@ -67,6 +69,7 @@ def test_ways_in_that_truenas_does_not_have(nas: Nas) -> None:
     assert not accepted["changed"]
 
 
+@pytest.mark.essential
 @pytest.mark.parametrize("interval", [45, 15, 0])
 def test_an_interval_that_pam_cannot_read(nas: Nas, interval: int) -> None:
     refused = nas.module("twofactor", interval=interval)

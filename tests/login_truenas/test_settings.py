@@ -21,6 +21,7 @@ def test_the_window_is_in_steps(nas: Nas, window: int, accepted: bool) -> None:
     assert bool(nas.ssh("root", code=nas.token().code(-1), password=PASSWORD)) == accepted
 
 
+@pytest.mark.essential
 def test_eight_digits_and_a_minute(nas: Nas) -> None:
     nas.protect(policy={"digits": 8, "interval": 60})
     code = nas.token(digits=8, interval=60).code()
