@@ -124,6 +124,10 @@ enrolment: setup ## store, sheets and first logins, also in a browser; pictures 
 status: setup ## the fleet's report in a browser and from hosts; pictures in artifacts/; as root
 	pytest $(ARGS) tests/status
 
+.PHONY: automation
+automation: setup ## the execution environment, ansible-runner and ansible-pull; as root
+	pytest $(ARGS) tests/automation
+
 .PHONY: truenas
 truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; ARGS=--short for the essentials; as root
 	pytest -n 8 $(ARGS) tests/truenas tests/login_truenas

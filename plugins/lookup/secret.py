@@ -57,6 +57,7 @@ from ansible.errors import AnsibleLookupError
 from ansible.plugins.lookup import LookupBase
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._lookup import plain_option
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._store import Store, path_of
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._vault import Vault
 
@@ -69,9 +70,9 @@ class LookupModule(LookupBase):
         self.set_options(var_options=variables, direct=kwargs)
         variables = variables or {}
         try:
-            store = Store(path_of(self.get_option("store"), variables), Vault.of(self._loader))
+            store = Store(path_of(plain_option(self, "store"), variables), Vault.of(self._loader))
             book = store.read()
-            host = self.get_option("host") or variables.get("inventory_hostname", "")
+            host = plain_option(self, "host") or variables.get("inventory_hostname", "")
             names = [str(term) for term in terms] or book.users_of(host)
             now = time.time()
             entries = {name: book.of(host, name) for name in names}

@@ -20,6 +20,17 @@ PASSWORD = "the vault's own password"
 ISSUER = "Example Fleet"
 
 
+def _in_clear(store: Path, password: str) -> bytes:
+    vault = VaultLib([("default", VaultSecret(password.encode()))])
+    return bytes(vault.decrypt(store.read_bytes()))
+
+
+def opened(store: Path, password: str) -> dict[str, Any]:
+    """Return what is in a store, opened with a password."""
+    data: dict[str, Any] = yaml.safe_load(_in_clear(store, password))
+    return data
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a run printed, and whether it went well."""
@@ -112,13 +123,11 @@ class Controller:
 
     def read(self, path: Path | None = None, password: str = PASSWORD) -> dict[str, Any]:
         """Return what is in the store, opened by other means than those under test."""
-        data: dict[str, Any] = yaml.safe_load(self.opened(path, password))
-        return data
+        return opened(path or self.store, password)
 
     def opened(self, path: Path | None = None, password: str = PASSWORD) -> bytes:
         """Return the text of the store in clear."""
-        vault = VaultLib([("default", VaultSecret(password.encode()))])
-        return bytes(vault.decrypt((path or self.store).read_bytes()))
+        return _in_clear(path or self.store, password)
 
     def write(self, text: str) -> None:
         """Put a text into the store, encrypted."""

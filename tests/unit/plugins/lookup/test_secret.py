@@ -58,3 +58,12 @@ def test_everybody_or_some(store: Path) -> None:
 def test_errors_are_ansibles(store: Path, names: tuple[str, ...], secrets: Any, words: str) -> None:
     with pytest.raises(AnsibleLookupError, match=words):
         look(store, *names, secrets=secrets)
+
+
+def test_path_of_the_store_may_be_a_template(store: Path) -> None:
+    plugin = Lookup(
+        loader=SimpleNamespace(_vault=SimpleNamespace(secrets=SECRETS)),
+        templar=SimpleNamespace(template=lambda text: text.replace("{{ folder }}", str(store.parent))),
+    )
+    found = plugin.run(["bob"], {"inventory_hostname": "web1", "twofactor_store": "{{ folder }}/store.yml"})
+    assert found == [{"name": "bob", "secret": B}]
