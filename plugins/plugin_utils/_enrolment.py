@@ -142,7 +142,7 @@ def _refuse(wish: Wish, book: Book, now: float) -> None:
     if wish.state == "present":
         reasons += _other_kinds(wish, book)
     reasons += _overlaps(wish, book, now)
-    if wish.accept_until and end_of(wish.accept_until) <= now:
+    if _to_renew(wish, book) and wish.accept_until and end_of(wish.accept_until) <= now:
         reasons.append(
             TwofactorError(
                 "date_over",
@@ -154,18 +154,17 @@ def _refuse(wish: Wish, book: Book, now: float) -> None:
         raise Refused(reasons)
 
 
+def _to_renew(wish: Wish, book: Book) -> dict[Who, Entry]:
+    """Return the entries that get a new secret in the place of another."""
+    asked = {(host, user) for host in wish.hosts for user in wish.users} if wish.state == "renewed" else ()
+    found = {who: book.entries[who] for who in asked if who in book.entries}
+    return {who: entry for who, entry in found.items() if entry.renewal != wish.renewal}
+
+
 def _overlaps(wish: Wish, book: Book, now: float) -> list[TwofactorError]:
     """Return a reason when users would lose the secret before, which was to be accepted for a while yet."""
-    if wish.state != "renewed" or not wish.accept_until:
-        return []
-    running = {
-        user: entry.previous_until
-        for (host, user), entry in book.entries.items()
-        if host in wish.hosts
-        and user in wish.users
-        and entry.renewal != wish.renewal
-        and entry.has_overlap(now)
-    }
+    entries = _to_renew(wish, book) if wish.accept_until else {}
+    running = {who[1]: entry.previous_until for who, entry in entries.items() if entry.has_overlap(now)}
     if not running:
         return []
     return [

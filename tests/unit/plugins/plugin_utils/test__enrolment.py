@@ -100,6 +100,14 @@ def test_a_renewal_does_not_cut_the_one_before_short() -> None:
     assert {entry.previous_secret for entry in book.entries.values()} == {""}
 
 
+def test_a_renewal_that_is_over_can_be_run_again() -> None:
+    book = enrolled()
+    wish = Wish(USERS, state="renewed", renewal="w", accept_until="2026-12-31")
+    carry_out(wish, book, NOW)
+
+    assert not carry_out(wish, book, NOW + datetime.timedelta(days=60)).changed
+
+
 def test_renewal_without_an_overlap_or_with_other_digits() -> None:
     for wish in (
         Wish(USERS, state="renewed", renewal="w"),
