@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pyotp
@@ -35,7 +36,12 @@ def _apply(
     return host.apply(
         "--diff",
         secrets={"users": [user]},
-        policy={"state": "enabled", "exempt_users": ["ansible"], "max_failures": 0},
+        policy={
+            "state": "enabled",
+            "exempt_users": ["ansible"],
+            "max_failures": 0,
+            "interval": token.interval,
+        },
         ssh={"state": "enabled", "methods": ["key_and_code"]},
         guard=False,
     )
@@ -151,15 +157,16 @@ def test_the_secret_before_is_accepted_as_long_as_it_is_given(host: Host) -> Non
 
 
 def test_a_code_is_proved_and_not_spent(host: Host) -> None:
-    token = Token()
+    token = Token(interval=60)
     _apply(host, token)
     assert _alice(host)["verified"] is False
-    code = token.code()
+    code, issued = token.code(), time.time() // 60
     assert _verify(host, "alice", code, "--check")["changed"]
     assert _alice(host)["verified"] is False
     result = _verify(host, "alice", f"{code[:3]} {code[3:]}")
     assert not result["failed"], result["printed"]
-    assert (result["valid"], result["steps"], result["device"]) == (True, 0, "primary")
+    assert (result["valid"], result["device"]) == (True, "primary")
+    assert issued - time.time() // 60 <= result["steps"] <= 0, "as many steps ago as it was shown"
     assert result["changed"]
     assert not _verify(host, "alice", code)["changed"]
     assert _alice(host)["verified"] is True
