@@ -51,13 +51,13 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if hasattr(config, "workerinput") or reporter is None:
         return
     totals = _totals(reporter)
-    logins, failed, twice, tried, changes = (
-        totals.get(name, 0) for name in ("logins", "refused", "twice", "tried twice", "changes")
+    logins, failed, twice, at_once, both, changes = (
+        totals.get(name, 0) for name in ("logins", "refused", "twice", "at once", "both", "changes")
     )
     broken = sum(len(reporter.stats.get(name, [])) for name in ("failed", "error"))
     if broken:
         reporter.write_line(f"soak: {broken} tests failed")
     reporter.write_line(
-        f"soak: {logins} logins on {HOSTS} hosts, {failed} failed, {twice} codes used twice ({tried} tried), "
-        f"{changes} changes in between"
+        f"soak: {logins} logins on {HOSTS} hosts, {failed} failed, {twice} codes used twice, {changes} changes in "
+        f"between; pam_oath took {both} of {at_once} codes twice at the same instant"
     )
