@@ -260,9 +260,9 @@ def _host(answer: Answer) -> HostState:
     if offset is not None and abs(offset) > CLOCK_DRIFT and not codes & {"clock_off", "clock_unsynchronised"}:
         found.append(
             Problem(
-                "clock_drift",
+                "clock_off" if abs(offset) > CLOCK_TOLERANCE else "clock_drift",
                 (answer.name,),
-                f"The clock is off by {offset:+.1f} s; codes are refused before long.",
+                f"The clock is off by {offset:+.1f} s; codes are refused, or will be before long.",
                 "See why chrony does not correct it: chronyc tracking, chronyc sources.",
             )
         )

@@ -59,6 +59,7 @@ def test_all_is_well() -> None:
         ({"clock": sample.clock(2.1)}, "protected", ["clock_drift"]),
         ({"clock": sample.clock(-2.1)}, "protected", ["clock_drift"]),
         ({"clock": sample.clock(1.9)}, "protected", []),
+        ({"clock": sample.clock(11)}, "protected", ["clock_off"]),
         ({"clock": sample.clock(50), "problems": [sample.problem("clock_off")]}, "protected", ["clock_off"]),
         (
             {
