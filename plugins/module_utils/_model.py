@@ -25,6 +25,8 @@ RECOVERY_COUNT = 10
 _USER_NAME = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.@+-]*\$?")
 """Names that stay one word in a PAM line, an sshd pattern, a token file and a file name."""
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:\d{2})")
+"""What every Python reads alike."""
 _DAY_SECONDS = 86400
 _LAST_YEAR = 9998
 """So that the end of each day can still be written as a date."""
@@ -231,10 +233,12 @@ def end_of(text: str) -> float:
 
     try:
         is_day = bool(_DAY.fullmatch(text))
-        moment = datetime.datetime.fromisoformat(re.sub(r"Z\Z", "+00:00", text))
+        if not is_day and not _MOMENT.fullmatch(text):
+            raise ValueError
+        moment = datetime.datetime.fromisoformat(text.replace("Z", "+00:00"))
         if is_day:
             moment = moment.replace(tzinfo=datetime.timezone.utc)
-        if moment.tzinfo is None or not 1970 <= moment.year <= _LAST_YEAR:  # noqa: PLR2004 - the epoch
+        if not 1970 <= moment.year <= _LAST_YEAR:  # noqa: PLR2004 - the epoch
             raise ValueError
         return moment.timestamp() + (_DAY_SECONDS if is_day else 0)
     except ValueError:

@@ -153,7 +153,19 @@ def test_ends(text: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "soon", "2026-02-31", "20261231", "2026-12-31T18:00:00", "9999-12-31", "1969-01-01"]
+    "text",
+    [
+        "",
+        "soon",
+        "2026-02-31",
+        "20261231",
+        "20261231T180000+01:00",
+        "2026-12-31T18:00:00.5Z",
+        "2026-12-31\n",
+        "2026-12-31T18:00:00",
+        "9999-12-31",
+        "1969-01-01",
+    ],
 )
 def test_what_is_no_end(text: str) -> None:
     with pytest.raises(TwofactorError) as caught:
