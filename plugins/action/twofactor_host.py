@@ -40,7 +40,7 @@ class ActionModule(ActionBase):
             result.update(
                 self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
             )
-            if sheets is not None:
+            if sheets is not None and not result.get("failed"):
                 result[_SHEETS] = sheets.write(result.pop("secrets", []))
         except TwofactorError as error:
             reason = {"code": error.code, "message": error.message, "remedy": error.remedy}

@@ -164,6 +164,18 @@ def test_a_mixed_fleet(fleet: Fleet) -> None:
     assert all(count <= 7 for count in counts.values()), counts
 
 
+def test_a_renewal_is_on_new_sheets(fleet: Fleet) -> None:
+    words = ("fleetauth.twofactor.rotate", "-e", "twofactor_hosts=truenas", "-e", "renewal=2026-Q4")
+    before = {name: nas.token() for name, nas in fleet.nases.items()}
+    fleet.ansible("ansible-playbook", *words)
+    for name, nas in fleet.nases.items():
+        assert fleet.sheet(nas) == nas.secret("root") != before[name].secret
+        assert not nas.ssh("root", code=before[name].code(), password=PASSWORD)
+        assert nas.ssh("root", code=nas.token().code(), password=PASSWORD)
+    again = fleet.ansible("ansible-playbook", *words)
+    assert re.findall(r"changed=(\d+)", again)[: len(NASES)] == ["0"] * len(NASES), again
+
+
 @pytest.mark.essential
 def test_the_emergency_command_takes_it_off_all_of_them(fleet: Fleet) -> None:
     arguments = ("-m", "fleetauth.twofactor.twofactor", "-a", "state=disabled reason='phones lost'")

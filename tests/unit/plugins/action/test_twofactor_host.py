@@ -115,6 +115,14 @@ def test_what_cannot_be_written_is_refused_before_anything_is_done(where: str) -
     assert host.given == {}
 
 
+def test_a_module_that_fails_has_no_sheets(inventory: Path) -> None:
+    host = Host([])
+    host.execute = lambda **dummy: {"failed": True}  # type: ignore[method-assign]
+    result = run(host, inventory, secrets={"users": [{"name": "root"}]}, sheets={})
+
+    assert result == {"failed": True}
+
+
 def test_switching_off_is_never_refused_for_a_sheet() -> None:
     host = Host([])
     given = {"secrets": {"users": [{"name": "root"}]}, "policy": {"state": "disabled"}}
