@@ -212,7 +212,7 @@ def _list(value: object, place: str) -> list[Any]:
 
 def _get(data: dict[str, Any], name: str, kind: type[_T]) -> _T:
     # Not isinstance: true would pass for a number.
-    if type(data.get(name)) is not kind:
+    if data.get(name).__class__ is not kind:
         raise _Unexpected(name)
     return cast("_T", data[name])
 
