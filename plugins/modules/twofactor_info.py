@@ -67,13 +67,22 @@ twofactor:
     clock:
       description:
         - C(synchronised), C(offset) in seconds (positive when ahead), C(source) and C(daemon).
-        - On TrueNAS also C(servers), C(now), its time in seconds since 1970, and C(controller_offset), by how many seconds
-          that is off from the controller's clock at least; more than 10 are a problem.
+        - On TrueNAS also C(servers), C(now), its time in seconds since 1970, and C(controller_offset), by how many
+          seconds that is off from the controller's clock at least; more than 10 are a problem.
       type: dict
     missing_packages:
       description: Packages that the second factor needs and that are not installed.
       type: list
       elements: str
+    bypass:
+      description:
+        - Who is let off for a time; C(host) for the whole host or null, and C(users) by name. Each has C(until), in
+          seconds since 1970, C(reason) and C(by).
+      type: dict
+    pending:
+      description: The change that waits to be confirmed, with C(by), C(reason) and C(seconds_left).
+      returned: when there is one
+      type: dict
     problems:
       description: What is wrong, each with C(code), C(message) and C(remedy).
       type: list
@@ -97,6 +106,7 @@ twofactor:
         previous_until: null
     clock: {synchronised: true, offset: 0.000012, source: 192.0.2.10, daemon: chrony}
     missing_packages: []
+    bypass: {host: null, users: {}}
     problems: []
 """
 

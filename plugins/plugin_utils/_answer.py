@@ -160,7 +160,7 @@ def _info(data: dict[str, Any]) -> Info:
             Service(_text(one, "name"), _get(one, "asks_code", bool)) for one in lists["services"]
         ),
         users=tuple(_user(one) for one in lists["users"]),
-        clock=Clock(_get(clock, "synchronised", bool), _number(clock, "offset"), _text(clock, "source")),
+        clock=_clock(clock),
         problems=tuple(
             Said(_text(one, "code"), _text(one, "message"), _text(one, "remedy")) for one in lists["problems"]
         ),
@@ -170,6 +170,14 @@ def _info(data: dict[str, Any]) -> Info:
         },
         pending=_pending(_dict(data["pending"], "pending")) if data.get("pending") else None,
     )
+
+
+def _clock(data: dict[str, Any]) -> Clock:
+    """Return the clock, off by the larger of what the host and the controller find."""
+    offset, differs = _number(data, "offset"), _number(data, "controller_offset")
+    if differs and (offset is None or abs(differs) > abs(offset)):
+        offset = differs
+    return Clock(_get(data, "synchronised", bool), offset, _text(data, "source"))
 
 
 def _user(data: dict[str, Any]) -> User:

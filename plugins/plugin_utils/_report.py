@@ -44,6 +44,7 @@ WARNINGS = frozenset(
 )
 """Codes that want attention soon. Every other one is an error, one that nobody here knows as well."""
 
+_SAY_IT_OF_THE_CLOCK = frozenset({"clock_differs", "clock_off", "clock_unsynchronised"})
 _SAY_IT_IS_OFF = frozenset({"nothing_asks", "service_not_covered", "ssh_not_asking"})
 STATUSES = ("protected", "partly", "off", "unreachable", "not_read")
 
@@ -257,7 +258,7 @@ def _host(answer: Answer) -> HostState:
             )
         )
     offset = info.clock.offset
-    if offset is not None and abs(offset) > CLOCK_DRIFT and not codes & {"clock_off", "clock_unsynchronised"}:
+    if offset is not None and abs(offset) > CLOCK_DRIFT and not codes & _SAY_IT_OF_THE_CLOCK:
         found.append(
             Problem(
                 "clock_off" if abs(offset) > CLOCK_TOLERANCE else "clock_drift",

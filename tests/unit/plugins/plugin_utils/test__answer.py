@@ -6,7 +6,9 @@ import json
 from typing import Any
 
 import pytest
+import yaml
 
+from ansible_collections.fleetauth.twofactor.plugins.modules.twofactor_info import RETURN
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._answer import Answer, answer, text
 from tests.status import sample
 
@@ -140,3 +142,27 @@ def test_text_hides_nothing_and_has_an_end(given: str, shown: str) -> None:
 def test_people_that_are_no_list() -> None:
     assert answer("web1", {}, "alice").people == ()
     assert answer("web1", {}, None) == Answer("web1", reason="The task gave no reason.")
+
+
+@pytest.mark.parametrize(
+    ("own", "controllers", "shown"),
+    [
+        (0.001, 35.0, 35.0),
+        (None, -35.0, -35.0),
+        (-40.0, 35.0, -40.0),
+        (0.001, 0.0, 0.001),
+        (None, 0.0, None),
+        (None, None, None),
+    ],
+)
+def test_a_clock_is_off_by_what_host_or_controller_finds(own: Any, controllers: Any, shown: Any) -> None:
+    clock = {**sample.clock(own), "controller_offset": controllers}
+    info = answer("nas1", sample.nas(clock=clock)).info
+    assert info is not None
+    assert info.clock.offset == shown
+
+
+def test_the_sample_fleet_answers_as_documented() -> None:
+    documented = yaml.safe_load(RETURN)["twofactor"]["contains"]
+    assert set(sample.host()["twofactor"]) <= set(documented) | {"pending"}
+    assert set(documented) - set(sample.host()["twofactor"]) <= {"pending"}
