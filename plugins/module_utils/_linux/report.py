@@ -143,7 +143,7 @@ def _overlaps(users: list[_Data]) -> list[_Data]:
                 _problem(
                     "renewal_unused",
                     f"{_some(unused)} have not shown a code of the new secret here; the one before ends at {until}.",
-                    "Have them scan the new sheet before that, or renew them with a later 'accept_until'.",
+                    "Have them scan the new sheet before that, or give a later 'previous_until'.",
                 )
             )
     return found
