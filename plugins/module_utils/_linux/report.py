@@ -98,7 +98,8 @@ def _users(host: Host, problems: list[_Data]) -> list[_Data]:
     except TwofactorError as error:
         problems.append(_problem(error.code, error.message, error.remedy))
         entries = {}
-    for name in secrets.enrolled_users(host):
+    enrolled = secrets.enrolled_users(host)
+    for name in enrolled:
         try:
             lines = tokens.parse(host.read(paths.token_file(name)) or "", name)
         except TwofactorError as error:
@@ -120,6 +121,17 @@ def _users(host: Host, problems: list[_Data]) -> list[_Data]:
             }
         )
     problems += _overlaps(found)
+    missing = sorted(
+        name for name, entry in entries.items() if entry.get("enrolled") and name not in enrolled
+    )
+    if missing:
+        problems.append(
+            _problem(
+                "token_missing",
+                f"The token files of {_some(missing)} have gone, so that no code of theirs is right.",
+                "Run the role again with their secrets, or take them out with state: absent.",
+            )
+        )
     return found
 
 

@@ -30,8 +30,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 
 _SUFFIX = ".oath"
 Entries = dict[str, dict[str, Any]]
-"""What is remembered of users beside their tokens: ``renewal`` is the word of the last one, ``verified`` the time
-at which a right code was shown to twofactor_verify, ``recovery_count`` how many recovery codes there are."""
+"""What is remembered of users beside their tokens: ``enrolled`` that there has to be one, ``renewal`` the word of the
+last renewal, ``verified`` the time at which a right code was shown to twofactor_verify, ``recovery_count`` how many
+recovery codes there are."""
 
 
 class _View(Protocol):
@@ -176,6 +177,7 @@ def _plan_user(  # noqa: PLR0913 - one user of a call in its whole context
     if change.state == "absent":
         if text is not None:
             _remove(user.name, plan, entries)
+        entries.pop(user.name, None)
         return
     entry = entries.get(user.name, {})
     renewing = change.state == "renewed" and entry.get("renewal") != change.renewal
@@ -191,11 +193,13 @@ def _plan_user(  # noqa: PLR0913 - one user of a call in its whole context
         plan.renewed.append(user.name)
     if renewing or _primary(current) != _primary(merged):
         entry.pop("verified", None)
+    new_text = tokens.render(merged)
+    if new_text != text:
+        entry["enrolled"] = True
     if entry:
         entries[user.name] = entry
     if _recovery_seed(merged) not in (None, _recovery_seed(current)):
         plan.refilled.append(user.name)
-    new_text = tokens.render(merged)
     if new_text == text:
         return
     plan.files[path] = new_text

@@ -101,12 +101,14 @@ def unchangeable(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
 
 def test_everything_is_taken_off_and_tokens_are_kept(host: Root) -> None:
     tokens = folder_of(host.texts(), "/var/lib/twofactor/tokens/")
+    users = folder_of(host.texts(), "/var/lib/twofactor/users.json")
     outcome = emergency.disable("phones lost", check_mode=False)
 
     assert outcome.changed
     assert_off(host)
     assert tokens
-    assert folder_of(host.texts(), "/var/lib/twofactor/") == tokens
+    assert users
+    assert folder_of(host.texts(), "/var/lib/twofactor/") == {**tokens, **users}
     declared = json.loads(host.texts()["/etc/twofactor/policy.json"])
     assert (declared["policy"]["state"], declared["policy"]["reason"]) == ("disabled", "phones lost")
     assert declared["ssh"]["state"] == "enabled"

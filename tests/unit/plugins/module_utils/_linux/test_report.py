@@ -22,7 +22,11 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.bypass 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_check import Visitor
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    Change,
+    SecretsChange,
+    UserSecret,
+)
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
     PASSWORD_ALLOWED,
     SEEDS,
@@ -150,6 +154,18 @@ def test_what_somebody_has_changed_is_a_problem(
         host.host.texts[path] = text
 
     assert code in host.codes()
+
+
+def test_token_that_somebody_has_deleted_is_a_problem(host: Reported) -> None:
+    users = tuple(UserSecret(name, SEEDS[name]) for name in ("alice", "bob"))
+    host.host.converge(Change(ON, KEY, SecretsChange(users=users)))
+    assert host.codes() == []
+    del host.host.texts[paths.token_file("alice")]
+    (problem,) = host.read()["problems"]
+    assert problem["code"] == "token_missing"
+    assert "'alice' have gone" in problem["message"]
+    host.host.converge(Change(secrets=SecretsChange("absent", users[:1])))
+    assert host.codes() == []
 
 
 def test_service_that_has_gone_is_a_problem(host: Reported) -> None:

@@ -222,7 +222,10 @@ def test_words_are_kept_by_user() -> None:
     done(host, wanted(alice(), state="renewed", renewal="one"))
     done(host, wanted(UserSecret("bob", NEW), state="renewed", renewal="two"))
 
-    assert json.loads(host.texts[paths.USERS]) == {"alice": {"renewal": "one"}, "bob": {"renewal": "two"}}
+    assert json.loads(host.texts[paths.USERS]) == {
+        "alice": {"enrolled": True, "renewal": "one"},
+        "bob": {"enrolled": True, "renewal": "two"},
+    }
 
 
 @pytest.mark.parametrize("text", ["{", "[]", "7", '{"alice": 7}', '{"alice": null}'])
@@ -331,13 +334,13 @@ def test_recovery_codes_are_made_once_and_kept() -> None:
     plan = done(host, wanted(user_with(recovery_seed=RECOVERY)))
 
     assert plan.refilled == ["alice"]
-    assert entry_of(host) == {"recovery_count": 10}
+    assert entry_of(host) == {"enrolled": True, "recovery_count": 10}
     assert str(file_of("alice", host)).endswith(f"HOTP/E/6\talice\t-\t{RECOVERY.hex()}\n")
     assert done(host, wanted(user_with(recovery_seed=RECOVERY))).files == {}
     assert done(host, wanted(alice())).files == {}
     refill = done(host, wanted(user_with(recovery_seed=MORE, recovery_count=5)))
     assert (refill.refilled, refill.fresh) == (["alice"], [])
-    assert entry_of(host) == {"recovery_count": 5}
+    assert entry_of(host) == {"enrolled": True, "recovery_count": 5}
 
 
 def test_recovery_codes_used_up_are_set_aside_by_any_run() -> None:
@@ -390,7 +393,7 @@ def test_renewal_drops_recovery_codes_that_are_not_given_anew() -> None:
     ) == ["renewal_same_secret"]
     done(host, wanted(alice(NEW), state="renewed", renewal="w"))
     assert RECOVERY.hex() not in str(file_of("alice", host))
-    assert entry_of(host) == {"renewal": "w"}
+    assert entry_of(host) == {"enrolled": True, "renewal": "w"}
 
 
 @pytest.mark.parametrize("state", ["present", "renewed"])
@@ -463,13 +466,15 @@ def test_previous_secret_has_the_same_digits() -> None:
 
 def test_a_new_secret_has_to_be_proved_again() -> None:
     host = FakeHost().enrol("alice", "bob")
-    host.texts[paths.USERS] = json.dumps({name: {"verified": "x", "kept": 1} for name in ("alice", "bob")})
+    host.texts[paths.USERS] = json.dumps(
+        {name: {"verified": "x", "enrolled": True} for name in ("alice", "bob")}
+    )
 
     assert done(host, wanted(alice(None, BACKUP))).files.get(paths.USERS) is None
     assert secrets.verified_users(host) == ["alice", "bob"]
     done(host, wanted(alice(NEW)))
     assert secrets.verified_users(host) == ["bob"]
-    assert entry_of(host) == {"kept": 1}
+    assert entry_of(host) == {"enrolled": True}
 
 
 def test_who_has_logged_in_is_verified() -> None:
