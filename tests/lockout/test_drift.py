@@ -60,12 +60,29 @@ def test_a_drop_in_that_is_read_first_lets_one_user_in_with_a_key(host: Host) ->
     assert host.ssh("bob", key=True, code=bob.code())
 
 
-@pytest.mark.parametrize("file", ["/etc/ssh/sshd_config.d/00-twofactor.conf", "/etc/pam.d/twofactor"])
-def test_a_file_of_ours_is_edited(host: Host, file: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "codes"),
+    [
+        pytest.param(
+            "echo 'auth required pam_permit.so' > {}", ["ssh_not_asking", "policy_edited"], id="asks nothing"
+        ),
+        pytest.param("sed -i '2i auth sufficient pam_permit.so' {}", ["policy_edited"], id="ends before"),
+        pytest.param("rm {}", ["ssh_not_asking"], id="has gone"),
+    ],
+)
+def test_the_policy_is_edited(host: Host, command: str, codes: list[str]) -> None:
     token, options = _enforced(host)
-    text = "UsePAM yes\n" if file.endswith(".conf") else "auth required pam_permit.so\n"
-    host.shell(f"cat > {file}; systemctl restart ssh", stdin=text)
-    assert _problems(host)
+    host.shell(command.format("/etc/pam.d/twofactor"))
+    assert set(codes) <= set(_problems(host))
+    assert host.apply(**options, guard=True)["changed"]
+    assert _problems(host) == {}
+    protects(host, token)
+
+
+def test_our_drop_in_is_edited(host: Host) -> None:
+    token, options = _enforced(host)
+    host.shell("echo 'UsePAM yes' > /etc/ssh/sshd_config.d/00-twofactor.conf; systemctl restart ssh")
+    assert "ssh_not_asking" in _problems(host)
     assert host.apply(**options, guard=True)["changed"]
     assert _problems(host) == {}
     protects(host, token)
@@ -79,6 +96,3 @@ def test_a_deleted_token(host: Host) -> None:
     assert host.apply(**options, guard=True)["changed"]
     assert "token_missing" not in _problems(host)
     protects(host, token)
-    gone = {"users": [{"name": "alice"}], "state": "absent"}
-    host.module("twofactor_secret", **gone)
-    assert "token_missing" not in _problems(host)

@@ -72,6 +72,11 @@ def auth_lines(content: str) -> list[AuthLine]:
     return found
 
 
+def asks_code(policy: str) -> bool:
+    """Tell whether the text of the policy file asks for a code at all."""
+    return any(line.what.rsplit("/", 1)[-1] == "pam_oath.so" for line in auth_lines(policy))
+
+
 def is_included(content: str) -> bool:
     """Tell whether a service file asks the second factor's policy."""
     return any(line.control == "substack" and line.stack == "twofactor" for line in auth_lines(content))

@@ -50,7 +50,7 @@ def report() -> _Data:
     host = Host()
     problems: list[_Data] = []
     declared = _declared(host, problems)
-    enforced = host.read(paths.PAM_POLICY) is not None
+    enforced = pam.asks_code(host.read(paths.PAM_POLICY) or "")
     users = _users(host, problems)
     clock = clocks.read_clock()
     services = _services(host, declared, enforced, problems)
@@ -58,6 +58,7 @@ def report() -> _Data:
     asks = enforced and (ssh["state"] == "enabled" or any(s["asks_code"] for s in services))
     _judge(host, declared, enforced, asks, users, clock, problems)
     bypasses = _bypasses(host, problems)
+    problems += _edited(host, declared)
     return {
         **_pending(problems),
         "bypass": bypasses,
@@ -72,6 +73,30 @@ def report() -> _Data:
         "missing_packages": packages.missing("pam_oath", "chrony", "sshd"),
         "problems": problems,
     }
+
+
+def _edited(host: Host, declared: Declared) -> list[_Data]:
+    """Return a problem for the files by which PAM asks, when they are not as the policy has them written."""
+    policy = declared.policy
+    if policy.state != "enabled" or host.read(paths.PAM_POLICY) is None:
+        return []
+    try:
+        let_off = tuple(bypass.parse(host.read(paths.BYPASS)).users)
+    except TwofactorError:
+        return []  # damaged; that is said elsewhere
+    wanted = {paths.PAM_POLICY: pam.render_policy(policy, let_off)}
+    if policy.exempt.networks:
+        wanted[paths.EXEMPT_NETWORKS] = pam.render_exempt_networks(policy.exempt.networks)
+    edited = [path for path, text in wanted.items() if host.read(path) != text]
+    if not edited:
+        return []
+    return [
+        _problem(
+            "policy_edited",
+            f"{' and '.join(edited)} differs from what is declared, so somebody may get in without a code.",
+            "Run the role again, which writes it anew.",
+        )
+    ]
 
 
 def _problem(code: str, message: str, remedy: str) -> _Data:

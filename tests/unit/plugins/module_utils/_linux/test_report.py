@@ -156,6 +156,27 @@ def test_what_somebody_has_changed_is_a_problem(
     assert code in host.codes()
 
 
+@pytest.mark.parametrize(
+    ("path", "text", "codes"),
+    [
+        (paths.PAM_POLICY, "auth required pam_permit.so\n", ["ssh_not_asking", "policy_edited"]),
+        (paths.PAM_POLICY, "auth sufficient pam_permit.so\nauth required pam_oath.so\n", ["policy_edited"]),
+        (paths.EXEMPT_NETWORKS, "+:ALL:ALL\n", ["policy_edited"]),
+        (paths.PAM_POLICY, None, ["ssh_not_asking"]),
+    ],
+)
+def test_policy_that_somebody_has_edited_is_a_problem(
+    host: Reported, path: str, text: str | None, codes: list[str]
+) -> None:
+    host.on(policy={"exempt_networks": ("198.51.100.0/24",), "services": ()})
+    assert host.codes() == []
+    if text is None:
+        del host.host.texts[path]
+    else:
+        host.host.texts[path] = text
+    assert host.codes() == codes
+
+
 def test_token_that_somebody_has_deleted_is_a_problem(host: Reported) -> None:
     users = tuple(UserSecret(name, SEEDS[name]) for name in ("alice", "bob"))
     host.host.converge(Change(ON, KEY, SecretsChange(users=users)))
@@ -261,7 +282,8 @@ def test_bypasses_are_problems(host: Reported, who: str, ago: float, code: str) 
     host.on().host.texts[paths.BYPASS] = bypass.render(there) or ""
     found = host.read()
 
-    (problem,) = found["problems"]
+    # The policy was written without the bypass.
+    (problem,) = [one for one in found["problems"] if one["code"] != "policy_edited"]
     assert problem["code"] == code
     assert ("the whole host" if who == "host" else "user 'alice'") in problem["message"]
     assert problem["message"].endswith("by 'root': phone lost.")
