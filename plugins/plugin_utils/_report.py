@@ -46,6 +46,9 @@ WARNINGS = frozenset(
 
 _SAY_IT_OF_THE_CLOCK = frozenset({"clock_differs", "clock_off", "clock_unsynchronised"})
 _SAY_IT_IS_OFF = frozenset({"nothing_asks", "service_not_covered", "ssh_not_asking"})
+_SAY_IT_IS_IN_PART = frozenset(
+    {"policy_edited", "service_not_covered", "unenrolled_allowed", "users_oath_stale"}
+)
 STATUSES = ("protected", "partly", "off", "unreachable", "not_read")
 
 
@@ -277,9 +280,7 @@ def _status(info: Info, codes: set[str]) -> str:
     open_ssh = info.ssh_running and not info.ssh_asks
     if open_ssh or not all(service.asks_code for service in info.services):
         return "partly"
-    return (
-        "partly" if codes & {"unenrolled_allowed", "service_not_covered", "users_oath_stale"} else "protected"
-    )
+    return "partly" if codes & _SAY_IT_IS_IN_PART else "protected"
 
 
 def _silence(answer: Answer) -> Problem:

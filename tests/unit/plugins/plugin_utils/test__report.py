@@ -56,6 +56,7 @@ def test_all_is_well() -> None:
         ({"ssh": STOPPED}, "protected", []),
         ({"services": [{"name": "sudo", "asks_code": False}]}, "partly", []),
         ({"problems": [sample.problem("unenrolled_allowed")]}, "partly", ["unenrolled_allowed"]),
+        ({"problems": [sample.problem("policy_edited")]}, "partly", ["policy_edited"]),
         ({"clock": sample.clock(2.1)}, "protected", ["clock_drift"]),
         ({"clock": sample.clock(-2.1)}, "protected", ["clock_drift"]),
         ({"clock": sample.clock(1.9)}, "protected", []),
