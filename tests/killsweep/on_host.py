@@ -122,7 +122,7 @@ def write_disk(disk: Disk) -> None:
     now = read_disk()
     for path in now.keys() - disk.keys():
         os.unlink(path)
-    for folder in ("/etc/twofactor", "/var/lib/twofactor"):
+    for folder in ("/etc/twofactor", "/var/lib/twofactor", os.path.dirname(SINGLE_FILES[2])):
         if not any(path.startswith(folder + "/") for path in disk):
             shutil.rmtree(folder, ignore_errors=True)
     for path, entry in disk.items():
