@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -61,7 +63,8 @@ class Desk(Controller):
         (folder / "group_vars").mkdir()
         (folder / "group_vars" / "all.yml").write_text(documented_lines())
         (folder / "plays.yml").write_text(PLAYS)
-        self.connections = folder.parent / "cp"
+        # The name of a socket has to be short, which a test's own folder is not.
+        self.connections = Path(tempfile.mkdtemp(prefix="cp"))
         self.core = CORES["oldest"]
 
     def command(self, program: str, *arguments: str, vault: bool = True) -> list[str]:
@@ -90,7 +93,7 @@ class Desk(Controller):
 
     def close(self) -> None:
         """End connections that are open still."""
-        for path in self.connections.parent.glob(f"{self.connections.name}*/*"):
+        for path in filter(Path.is_socket, self.connections.rglob("*")):
             subprocess.run(["ssh", "-O", "exit", "-S", path, "nobody"], capture_output=True, check=False)
 
 
@@ -111,6 +114,7 @@ def desk(host: Host, tmp_path: Path) -> Iterator[Desk]:
     assert desk.keep(users=["ansible"], recovery_count=0).ok
     yield desk
     desk.close()
+    shutil.rmtree(desk.connections, ignore_errors=True)
 
 
 @pytest.fixture(params=CORES)
@@ -161,7 +165,7 @@ def test_two_plays_twice_in_a_row(host: Host, desk: Desk, core: Path) -> None:
 def test_runs_side_by_side_never_send_the_same_code(host: Host, desk: Desk, core: Path) -> None:
     protect(host, desk)
     since = now(host)
-    folders = [f"{desk.connections}{n}" for n in range(2)]
+    folders = [f"{desk.connections}/{n}" for n in range(2)]
     with ThreadPoolExecutor() as pool:
         runs = list(pool.map(lambda folder: desk.plays(ANSIBLE_SSH_CONTROL_PATH_DIR=folder), folders))
     assert [run.ok for run in runs] == [True, True], runs[0].out + runs[1].out

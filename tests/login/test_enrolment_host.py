@@ -226,4 +226,4 @@ def test_a_renewed_user_has_to_prove_it_again(host: Host) -> None:
     )
     assert not _alice(host)["verified"]
     kept = json.loads(host.shell("cat /var/lib/twofactor/users.json"))
-    assert kept == {"alice": {"renewal": "w"}}
+    assert kept == {"alice": {"enrolled": True, "renewal": "w"}}
