@@ -117,7 +117,7 @@ login: setup ## real logins over SSH to Debian hosts; as root
 	pytest $(WORKERS) $(ARGS) tests/login
 
 .PHONY: enrolment
-enrolment: setup ## store, sheets and first logins, also in a browser; pictures in artifacts/; as root
+enrolment: setup ## store, sheets and first logins, also in a browser; pictures in artifacts/; ARGS=--short leaves out what takes minutes; as root
 	pytest -n 2 --dist loadfile $(ARGS) tests/enrolment
 
 .PHONY: status

@@ -117,6 +117,16 @@ def five(lab: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]
     return _hosts((*IMAGES, *MORE), tmp_path_factory.mktemp("inventory"))
 
 
+_LONG = ("rotation", "thousand", "killed", "web1")
+"""What the names of the tests that take minutes have in them."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With --short leave out what takes minutes: fifty users on five hosts, a thousand sheets, kills."""
+    if config.getoption("short"):
+        items[:] = [item for item in items if not any(word in item.nodeid for word in _LONG)]
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_sessionfinish(session: pytest.Session) -> None:
     """Fail a run in which something was skipped."""
