@@ -21,10 +21,11 @@ def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
 
 
 def _nothing_is_left(nas: Nas) -> None:
-    left = nas.shell(
-        "ls /etc/systemd/system | grep fleetauth; ls /data | grep -v 'twofactor.json$'", check=False
+    """Wait until what takes a change back has cleared up behind itself, which it does last."""
+    listed = "ls /etc/systemd/system | grep fleetauth; ls /data | grep -v 'twofactor.json$'"
+    _wait_until(
+        lambda: nas.shell(listed, check=False).split() in ([], ["fleetauth-twofactor-pending.reverted"]), 15
     )
-    assert left.split() in ([], ["fleetauth-twofactor-pending.reverted"])
 
 
 @pytest.mark.essential

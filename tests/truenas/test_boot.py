@@ -21,7 +21,10 @@ from tests.login.fleet import LAB, PASSWORD, Host, Token
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "stand-in")
+LAB_NAME = os.environ.get("FLEETAUTH_LAB", "stand-in") + os.environ.get("PYTEST_XDIST_WORKER", "").replace(
+    "gw", "-"
+)
+"""A lab of its own for each worker."""
 RELEASES = ("22.02", "22.12", "23.10", "24.04", "24.10", "25.04", "25.10", "26.0")
 OATH = "cat /etc/users.oath 2>/dev/null || true"
 
