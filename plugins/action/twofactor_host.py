@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+from collections.abc import Iterator
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -35,13 +37,12 @@ class ActionModule(ActionBase):
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
         try:
             sheets = _sheets(wanted, arguments, variables, in_background)
-            if sheets is not None:
-                arguments["secrets"] = {**arguments["secrets"], "return_secrets": True}
-            result.update(
-                self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
-            )
-            if sheets is not None and not result.get("failed"):
-                result[_SHEETS] = sheets.write(result.pop("secrets", []))
+            if sheets is None:
+                result.update(
+                    self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
+                )
+            else:
+                self._make_with_sheets(sheets, arguments, task_vars, result)
         except TwofactorError as error:
             reason = {"code": error.code, "message": error.message, "remedy": error.remedy}
             result.update(failed=True, msg=str(error), reasons=[reason])
@@ -49,6 +50,28 @@ class ActionModule(ActionBase):
             if not in_background:
                 self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
+
+    def _make_with_sheets(
+        self, sheets: _Sheets, arguments: dict[str, Any], task_vars: Any, result: dict[str, Any]
+    ) -> None:
+        """Run the module in the foreground, and put what it says into ``result``, sheets in the place of secrets."""
+        arguments["secrets"] = {**arguments["secrets"], "return_secrets": True}
+        with _unshown(self._connection):
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+        made = result.pop("secrets", [])
+        if not result.get("failed"):
+            result[_SHEETS] = sheets.write(made)
+
+
+@contextlib.contextmanager
+def _unshown(connection: Any) -> Iterator[None]:
+    """Keep what the host answers out of the output: from -vvv on the connection shows it, unless told not to."""
+    context = connection._play_context
+    before, context.no_log = context.no_log, True
+    try:
+        yield
+    finally:
+        context.no_log = before
 
 
 def _sheets(

@@ -53,6 +53,8 @@ LAB = ROOT / "tests" / "lab" / "lab"
 BIN = Path(sys.executable).parent
 HOSTS = ("debian12", "debian13")
 USERS = ("alice", "bob", "carol")
+MADE_BY_HOSTS = "dora"
+"""A user without a secret in the store: each host makes one, which goes onto a sheet."""
 ENV = {**os.environ, "FLEETAUTH_LAB": os.environ.get("FLEETAUTH_LAB", "leaks")}
 _EIGHT_DIGITS = re.compile(rb"(?<![0-9])[0-9]{8}(?![0-9])")
 EVERY = 0.05
@@ -262,6 +264,7 @@ def hunt(run: Path, store: Path, options: argparse.Namespace) -> int:
             watches.append((name, watch))
             for fresh in _in_store(store):
                 (recovery if fresh.is_recovery else secrets).append(fresh.secret)
+            secrets += _made_by_hosts()
             secrets, recovery = sorted({*secrets}), sorted({*recovery})
     codes = _codes(secrets, recovery, began)
     needles = Needles([*secrets, *recovery], codes)
@@ -287,14 +290,16 @@ def _boot(run: Path) -> None:
         json.dumps({"all": {"children": {"fleet": {"children": {host: {} for host in HOSTS}}}}})
     )
     for host in HOSTS:
-        script = f"for u in {' '.join(USERS)}; do id $u >/dev/null 2>&1 || useradd -m -s /bin/bash $u; done"
+        names = " ".join((*USERS, MADE_BY_HOSTS))
+        script = f"for u in {names}; do id $u >/dev/null 2>&1 || useradd -m -s /bin/bash $u; done"
         lab("shell", host, "--", "sh", "-c", script)
 
 
 def _variables(store: Path) -> dict[str, object]:
     """Return what the playbooks are told."""
     return {
-        "twofactor_users": "{{ query('fleetauth.twofactor.secret') }}",
+        "twofactor_users": "{{ query('fleetauth.twofactor.secret') + leaks_made_by_hosts }}",
+        "leaks_made_by_hosts": [{"name": MADE_BY_HOSTS}],
         "twofactor_people": USERS,
         "twofactor_store": f"{store}/store.yml",
         "twofactor_sheets": f"{store}/sheets",
@@ -331,6 +336,13 @@ def _in_store(store: Path) -> list[Fresh]:
     data = yaml.safe_load(subprocess.run(view, capture_output=True, check=True).stdout)
     pairs = [pair for user in data["users"].values() for pair in user.items() if pair[0].endswith("secret")]
     return [Fresh(value, "recovery" in name) for name, value in pairs]
+
+
+def _made_by_hosts() -> list[str]:
+    """Return the secrets that hosts have made by now."""
+    script = f"cat /var/lib/twofactor/tokens/{MADE_BY_HOSTS}.oath 2>/dev/null || true"
+    texts = [lab("shell", host, "--", "sh", "-c", script) for host in HOSTS]
+    return [base64.b32encode(bytes.fromhex(text.split()[3])).decode() for text in texts if text]
 
 
 def missed_leaks(run: Path, store: Path, roots: dict[str, str]) -> list[str]:
@@ -444,7 +456,7 @@ def report(searched: Searched, watches: list[tuple[str, Watch]]) -> int:
         passing |= watch.passing
         in_passing = [one for one in watch.passing if watch.pipelined and "everything" not in name]
         hits += [f"{name}, with pipelining: {one}" for one in in_passing]
-    if searched.allowed != len(HOSTS) * len(USERS):
+    if searched.allowed != len(HOSTS) * len((*USERS, MADE_BY_HOSTS)):
         hits.append(f"{searched.allowed} token files hold secrets, and not one for each user of each host")
     for word in sorted(passing):
         print(f"leaks: passing, by Ansible itself: {word}")

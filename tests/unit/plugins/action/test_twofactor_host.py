@@ -23,10 +23,13 @@ class Host:
 
     def __init__(self, secrets: list[dict[str, Any]]) -> None:
         self.given: dict[str, Any] = {}
+        self.context = SimpleNamespace(no_log=False)
+        self.unshown: bool | None = None
         self._secrets = secrets
 
     def execute(self, module_args: dict[str, Any], **more: Any) -> dict[str, Any]:
         self.given = module_args
+        self.unshown = self.context.no_log
         shown = module_args.get("secrets", {}).get("return_secrets")
         return {"changed": True, **({"secrets": self._secrets} if shown else {})}
 
@@ -35,7 +38,9 @@ def run(host: Host, inventory: Path | None, **arguments: Any) -> dict[str, Any]:
     task = SimpleNamespace(
         args=arguments, async_val=0, check_mode=False, diff=False, _ansible_internal_redirect_list=[]
     )
-    connection = SimpleNamespace(has_native_async=False, _shell=SimpleNamespace(tmpdir=None))
+    connection = SimpleNamespace(
+        has_native_async=False, _shell=SimpleNamespace(tmpdir=None), _play_context=host.context
+    )
     context: Any = SimpleNamespace(check_mode=False, diff=False)
     none: Any = None
     action = ActionModule(task, connection, context, none, none, none)  # type: ignore[arg-type]
@@ -69,6 +74,21 @@ def test_a_secret_of_a_nas_is_on_a_sheet_alone(inventory: Path) -> None:
     assert "both devices now" in page
     assert "for nas1." in page
     assert (folder / "root~nas1.txt").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_connection_does_not_show_an_answer_with_secrets_in_it(inventory: Path) -> None:
+    host = Host([{"name": "root", "secret": SECRET, "uri": URI}])
+    run(host, inventory, secrets={"users": [{"name": "root"}]}, sheets={})
+
+    assert host.unshown is True
+    assert host.context.no_log is False, "what comes after is shown again"
+
+
+def test_any_other_answer_is_shown(inventory: Path) -> None:
+    host = Host([])
+    run(host, inventory, secrets={"users": [{"name": "alice", "secret": SECRET}]}, sheets={})
+
+    assert host.unshown is False
 
 
 def test_a_secret_of_a_linux_host(inventory: Path) -> None:
