@@ -84,7 +84,11 @@ def _set_root_login(change: SshdChange, host: Host, main: str, outcome: Outcome,
     if check_mode:
         return
     _replace(wanted)
-    daemon.reload_sshd()
+    try:
+        daemon.reload_sshd()
+    except TwofactorError:
+        _replace(before)
+        raise
 
 
 def _replace(text: str | None) -> None:

@@ -7,6 +7,7 @@ import pytest
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     clock,
+    daemon,
     paths,
     service,
     sshd_check,
@@ -91,6 +92,23 @@ def test_configuration_that_sshd_refuses_is_not_written(
         with pytest.raises(TwofactorError):
             service.set_sshd(SshdChange(root_login="allowed"), check_mode=check_mode)
     assert (root.state(), root.reloads) == (state, 0)
+
+
+@pytest.mark.parametrize("before", [None, DENIED])
+def test_what_sshd_does_not_read_is_taken_back(
+    root: Root, systemd: Systemd, monkeypatch: pytest.MonkeyPatch, before: str | None
+) -> None:
+    if before:
+        root.put(DROPIN, before)
+    state = root.state()
+
+    def refuse() -> None:
+        raise TwofactorError("sshd_reload", "sshd did not read its configuration")
+
+    monkeypatch.setattr(daemon, "reload_sshd", refuse)
+    with pytest.raises(TwofactorError):
+        service.set_sshd(SshdChange(root_login="allowed"), check_mode=False)
+    assert root.state() == state
 
 
 def test_roots_login_is_looked_at_in_each_run(
