@@ -64,6 +64,20 @@ def test_unconfirmed_it_reverts_by_itself(host: Host) -> None:
     assert "reverted" in host.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")
 
 
+def test_what_cannot_be_taken_back_in_time_is_tried_again(host: Host) -> None:
+    before = host.files("/etc/pam.d", "/etc/ssh")
+    host.apply(**_wanted(Token()), confirm_within=8)
+    host.shell("mount -o bind /etc/pam.d /etc/pam.d && mount -o remount,bind,ro /etc/pam.d")
+    try:
+        _wait_until(lambda: "Read-only" in host.shell("journalctl -q --no-pager -n 50 -o cat"), 20)
+        assert not _is_off(host), "it could not be taken back as a whole"
+        assert host.ssh("alice", key=True), "and shuts nobody out meanwhile"
+    finally:
+        host.shell("umount /etc/pam.d")
+    _wait_until(lambda: host.files("/etc/pam.d", "/etc/ssh") == before, 60)
+    assert host.ssh("alice", key=True)
+
+
 def test_confirmed_it_stays(host: Host) -> None:
     token = Token()
     wanted = _wanted(token)

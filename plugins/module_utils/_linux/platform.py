@@ -35,7 +35,7 @@ _EMERGENCY_PATIENCE = 3.0
 """Seconds that taking the second factor off waits for another change; then it goes on all the same."""
 
 _TRY_AGAIN = 30.0
-"""Seconds after which an end that a pending change or a fault stood in the way of is tried again."""
+"""Seconds after which what a pending change or a fault stood in the way of is tried again."""
 
 
 class LinuxPlatform:
@@ -141,7 +141,7 @@ class LinuxPlatform:
             transaction,
         )
 
-        with transaction.one_at_a_time():
+        with _tried_again(), transaction.one_at_a_time():
             emergency.finish()
             if transaction.recover(daemon.reload_sshd):
                 audit.log("reverted", why="the machine went down in the middle of the change")
@@ -158,15 +158,12 @@ class LinuxPlatform:
             transaction,
         )
 
-        with transaction.one_at_a_time():
-            if transaction.recover(daemon.reload_sshd):
-                audit.log("reverted", why="the change was cut short")
-            pending.revert_if(pending.is_overdue, "nobody confirmed it in time")
-        try:
+        with _tried_again():
+            with transaction.one_at_a_time():
+                if transaction.recover(daemon.reload_sshd):
+                    audit.log("reverted", why="the change was cut short")
+                pending.revert_if(pending.is_overdue, "nobody confirmed it in time")
             end = self._end_what_is_over()
-        except (TwofactorError, OSError):
-            agent.arm(_TRY_AGAIN, "expire")
-            raise
         if end is not None:
             agent.arm(max(1.0, end - time.time()), "expire")
 
@@ -278,6 +275,18 @@ class LinuxPlatform:
         if outcome.changed and not check_mode:
             audit.log("sshd", running=outcome.after.get("ssh", ""), root_login=change.root_login or "")
         return outcome
+
+
+@contextlib.contextmanager
+def _tried_again() -> Iterator[None]:
+    """Have what fails here tried again later: nobody is there to see the error, and the host would stay as it is."""
+    try:
+        yield
+    except (TwofactorError, OSError):
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import agent
+
+        agent.arm(_TRY_AGAIN, "expire")
+        raise
 
 
 def _codes_of(error: TwofactorError | OSError) -> str:

@@ -18,9 +18,11 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     bypass,
     checks,
     clock,
+    files,
     journal,
     packages,
     paths,
+    pending,
     report,
     service,
     transaction,
@@ -286,6 +288,31 @@ def test_what_was_cut_short_is_taken_back_by_the_timer_too(
     platform.expire()
     assert root.state("/etc/pam.d", "/etc/ssh") == pristine
     assert root.logged[-1] == ("reverted", {"why": "the change was cut short"})
+
+
+@pytest.mark.parametrize("by", ["expire", "after_boot"])
+def test_what_cannot_be_taken_back_now_is_tried_again(
+    root: Root,
+    platform: LinuxPlatform,
+    armed: list[tuple[float, str]],
+    monkeypatch: pytest.MonkeyPatch,
+    by: str,
+) -> None:
+    pristine = root.state("/etc/pam.d", "/etc/ssh")
+    platform.apply(replace(WHOLE, confirm_within=60.0), check_mode=False)
+    monkeypatch.setattr(pending, "is_overdue", lambda _entry: True)
+    armed.clear()
+
+    def full(*_words: object, **_more: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(files, "replace", full)
+        with pytest.raises(OSError, match="No space"):
+            getattr(platform, by)()
+    assert armed == [(30, "expire")]
+    platform.expire()
+    assert root.state("/etc/pam.d", "/etc/ssh") == pristine
 
 
 def test_what_is_not_overdue_is_left_by_the_timer(
