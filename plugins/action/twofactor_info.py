@@ -8,27 +8,20 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible.plugins.action import ActionBase
+from ansible.plugins.action.normal import ActionModule as NormalActionModule
 
 TOLERANCE = 10.0
 """Seconds. A clock that is off by more makes codes fail that are right."""
 
 
-class ActionModule(ActionBase):
+class ActionModule(NormalActionModule):
     """Runs the module, and compares the time that it tells with the one here."""
-
-    _supports_check_mode = True
-    _supports_async = True
 
     def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
         """Run the action."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        in_background = bool(self._task.async_val) and not self._connection.has_native_async
         before = time.time()
-        result.update(self._execute_module(task_vars=task_vars, wrap_async=in_background))
+        result: dict[str, Any] = super().run(tmp, task_vars)
         compare(result.get("twofactor"), before, time.time())
-        if not in_background:
-            self._remove_tmp_path(self._connection._shell.tmpdir)
         return result
 
 

@@ -288,16 +288,7 @@ def _hosts(report: Report) -> _Table:
     return _Table(
         "hosts",
         "What is in effect on each host.",
-        (
-            "Host",
-            "Second factor",
-            "SSH asks for",
-            "Other services",
-            "#Tokens",
-            "#Clock",
-            "#Problems",
-            "System",
-        ),
+        _HOST_COLUMNS,
         [_host(host) for host in report.hosts],
         tuple((status, _STATUS[status][2].lower()) for status, count in report.statuses.items() if count),
     )

@@ -8,22 +8,16 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.login.fleet import LAB, ROOT
+from tests.login.fleet import ROOT, run_lab
 
 LAB_NAME = os.environ.get("FLEETAUTH_LAB", "automation")
+lab = partial(run_lab, LAB_NAME)
 HOSTS = {"web1": "debian12", "web2": "debian13"}
-
-
-def lab(*words: str) -> str:
-    """Run a command of the lab."""
-    env = {**os.environ, "FLEETAUTH_LAB": LAB_NAME}
-    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="session")

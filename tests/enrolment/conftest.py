@@ -9,8 +9,8 @@ FLEETAUTH_KEEP=1 leaves the hosts running for a look around.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from tests.enrolment.browser import ARTIFACTS
 from tests.enrolment.controller import ISSUER, Controller
-from tests.login.fleet import LAB, Host
+from tests.login.fleet import Host, lab_name, run_lab, variables_of
 
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "enrolment") + os.environ.get("PYTEST_XDIST_WORKER", "").replace(
-    "gw", "-"
-)
-"""A lab of its own for each worker."""
+LAB_NAME = lab_name("enrolment")
+_lab = partial(run_lab, LAB_NAME)
 IMAGES = {"web1": "debian12", "web2": "debian13"}
 MORE = ("more1", "more2", "more3")
 """Hosts that only the rotation of many users needs."""
@@ -56,13 +54,6 @@ def desk(tmp_path: Path) -> Controller:
     return Controller(folder, {"all": {"hosts": hosts, "vars": variables}})
 
 
-def _lab(*words: str) -> str:
-    env = {**os.environ, "FLEETAUTH_LAB": LAB_NAME}
-    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
 @pytest.fixture(scope="session")
 def lab() -> Iterator[None]:
     """Boot the hosts and the time server."""
@@ -74,21 +65,10 @@ def lab() -> Iterator[None]:
             _lab("down")
 
 
-def _facts(node: dict[str, Any], name: str) -> dict[str, Any] | None:
-    """Return the variables of a host from an inventory, those of its groups included."""
-    found = None
-    for group in (node.get("children") or {}).values():
-        below = _facts(group, name)
-        found = {**(found or {}), **below} if below is not None else found
-    if name in (node.get("hosts") or {}):
-        found = {**(found or {}), **(node["hosts"][name] or {})}
-    return None if found is None else {**(node.get("vars") or {}), **found}
-
-
 def _hosts(names: tuple[str, ...], folder: Path) -> dict[str, Host]:
     """Return hosts with what the roles would install, and how Ansible reaches them."""
     data = yaml.safe_load(_lab("inventory"))["all"]
-    facts = {name: _facts(data, name) or {} for name in names}
+    facts = {name: variables_of(data, name) for name in names}
     inventory = folder / "lab.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": facts}}))
     hosts = {name: Host(name, LAB_NAME, inventory, facts[name]) for name in names}

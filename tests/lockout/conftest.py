@@ -10,21 +10,18 @@ FLEETAUTH_KEEP=1 leaves the hosts running.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.login.conftest import _facts
-from tests.login.fleet import LAB, Host
+from tests.login.fleet import Host, lab_name, run_lab, variables_of
 
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "lockout") + os.environ.get("PYTEST_XDIST_WORKER", "").replace(
-    "gw", "-"
-)
-"""A lab of its own for each worker."""
+LAB_NAME = lab_name("lockout")
+_lab = partial(run_lab, LAB_NAME)
 IMAGES = {"debian12": "Debian 12", "debian13": "Debian 13"}
 AT_LEAST = 25
 """Starting points. With fewer the suite as a whole fails."""
@@ -36,13 +33,6 @@ _outcomes: dict[str, dict[str, bool]] = defaultdict(dict)
 def pytest_configure(config: pytest.Config) -> None:
     """Make the marker known."""
     config.addinivalue_line("markers", "starting_point: a state of a host that is set against a change")
-
-
-def _lab(*words: str) -> str:
-    env = {**os.environ, "FLEETAUTH_LAB": LAB_NAME}
-    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -74,7 +64,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]
         inventory.write_text(text)
         data = yaml.safe_load(text)["all"]
         names = ("clock", *IMAGES)
-        hosts = {name: Host(name, LAB_NAME, inventory, _facts(data, name) or {}) for name in names}
+        hosts = {name: Host(name, LAB_NAME, inventory, variables_of(data, name)) for name in names}
         yield hosts
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):

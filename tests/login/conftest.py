@@ -9,39 +9,18 @@ FLEETAUTH_KEEP=1 leaves the hosts running for a look around; `tests/lab/lab down
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.login.fleet import LAB, Host
+from tests.login.fleet import Host, lab_name, run_lab, variables_of
 
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "login") + os.environ.get("PYTEST_XDIST_WORKER", "").replace(
-    "gw", "-"
-)
-"""A lab of its own for each worker: the tests mostly wait, so several run at once."""
+LAB_NAME = lab_name("login")
+_lab = partial(run_lab, LAB_NAME)
 IMAGES = ("debian12", "debian13")
-
-
-def _lab(*words: str) -> str:
-    env = {**os.environ, "FLEETAUTH_LAB": LAB_NAME}
-    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
-
-
-def _facts(node: dict, name: str) -> dict | None:  # type: ignore[type-arg]
-    """Return the variables of a host from an inventory, those of its groups included."""
-    found = None
-    for group in [node, *(node.get("children") or {}).values()]:
-        if group is not node:
-            below = _facts(group, name)
-            found = {**(found or {}), **below} if below is not None else found
-        elif name in (group.get("hosts") or {}):
-            found = {**(found or {}), **(group["hosts"][name] or {})}
-    return None if found is None else {**(node.get("vars") or {}), **found}
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +33,7 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]
         inventory.write_text(text)
         data = yaml.safe_load(text)["all"]
         names = ("clock", *IMAGES)
-        hosts = {name: Host(name, LAB_NAME, inventory, _facts(data, name) or {}) for name in names}
+        hosts = {name: Host(name, LAB_NAME, inventory, variables_of(data, name)) for name in names}
         for name in IMAGES:
             hosts[name].shell(
                 "DEBIAN_FRONTEND=noninteractive apt-get install -qq libpam-oath chrony oathtool 2>&1"

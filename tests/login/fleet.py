@@ -22,6 +22,36 @@ ANSIBLE = ROOT / ".venv" / "bin" / "ansible"
 PASSWORD = "correct horse battery staple"
 
 
+def lab_name(word: str) -> str:
+    """Return the name of a suite's lab. Each worker has one of its own: tests mostly wait, so several run at once."""
+    return os.environ.get("FLEETAUTH_LAB", word) + os.environ.get("PYTEST_XDIST_WORKER", "").replace(
+        "gw", "-"
+    )
+
+
+def run_lab(name: str, *words: str) -> str:
+    """Run a command of the lab ``name``, insist that it succeeds, and return what it printed."""
+    env = {**os.environ, "FLEETAUTH_LAB": name}
+    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+def variables_of(node: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the variables of a host from an inventory, those of its groups included; none of one that is not there."""
+    return _variables(node, name) or {}
+
+
+def _variables(node: dict[str, Any], name: str) -> dict[str, Any] | None:
+    found = None
+    for group in (node.get("children") or {}).values():
+        below = _variables(group, name)
+        found = {**(found or {}), **below} if below is not None else found
+    if name in (node.get("hosts") or {}):
+        found = {**(found or {}), **(node["hosts"][name] or {})}
+    return None if found is None else {**(node.get("vars") or {}), **found}
+
+
 @dataclass(frozen=True)
 class Login:
     """What came of one attempt to log in. ``prompts`` are the questions that were asked, in order."""

@@ -11,36 +11,27 @@ FLEETAUTH_KEEP=1 leaves the hosts running for a look around.
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.login.conftest import _facts
-from tests.login.fleet import LAB
+from tests.login.fleet import lab_name, run_lab, variables_of
 from tests.login_truenas.nas import RELEASES, Nas
 
-_WORKER = os.environ.get("PYTEST_XDIST_WORKER", "").replace("gw", "-")
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "login-truenas") + _WORKER
+LAB_NAME = lab_name("login-truenas")
+lab = partial(run_lab, LAB_NAME)
 
 _outcomes: dict[str, set[str]] = {release: set() for release in RELEASES}
-
-
-def lab(*words: str) -> str:
-    """Run the lab's command."""
-    env = {**os.environ, "FLEETAUTH_LAB": LAB_NAME}
-    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def facts_of(name: str, inventory: Path) -> dict[str, str]:
     """Write the lab's inventory as it is now, and return what it says of a host."""
     inventory.write_text(lab("inventory"))
-    return _facts(yaml.safe_load(inventory.read_text())["all"], name) or {}
+    return variables_of(yaml.safe_load(inventory.read_text())["all"], name)
 
 
 @pytest.fixture(scope="session")

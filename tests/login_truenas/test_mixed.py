@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from tests.login.conftest import _facts
-from tests.login.fleet import PASSWORD, ROOT, Host, Token
+from tests.login.fleet import PASSWORD, ROOT, Host, Token, variables_of
 from tests.login_truenas.conftest import LAB_NAME, lab
 from tests.login_truenas.nas import Nas
 
@@ -85,7 +84,7 @@ def fleet(clock_address: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         text = lab("inventory")
         (folder / "lab.yml").write_text(text)
         (folder / "fleet.yml").write_text(yaml.safe_dump(GROUPS))
-        facts = {name: _facts(yaml.safe_load(text)["all"], name) or {} for name in wanted}
+        facts = {name: variables_of(yaml.safe_load(text)["all"], name) for name in wanted}
         inventory = folder / "lab.yml"
         found = Fleet(
             folder,

@@ -6,26 +6,19 @@
 from __future__ import annotations
 
 import os
-import subprocess
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from tests.login.fleet import LAB
+from tests.login.fleet import run_lab
 
 LAB_NAME = os.environ.get("FLEETAUTH_LAB", "status")
+lab = partial(run_lab, LAB_NAME)
 ARTIFACTS = Path(__file__).resolve().parents[2] / "artifacts"
 """Pictures of what was seen; git ignores the folder."""
-
-
-def lab(*words: str) -> str:
-    """Run a command of the lab."""
-    env = {**os.environ, "FLEETAUTH_LAB": LAB_NAME}
-    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 @pytest.fixture(scope="session")

@@ -8,23 +8,21 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import subprocess
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.login.fleet import LAB, PASSWORD, Host, Token
+from tests.login.fleet import PASSWORD, Host, Token, lab_name, run_lab
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab needs root")
 
-LAB_NAME = os.environ.get("FLEETAUTH_LAB", "stand-in") + os.environ.get("PYTEST_XDIST_WORKER", "").replace(
-    "gw", "-"
-)
-"""A lab of its own for each worker."""
+LAB_NAME = lab_name("stand-in")
+_lab = partial(run_lab, LAB_NAME)
 RELEASES = ("22.02", "22.12", "23.10", "24.04", "24.10", "25.04", "25.10", "26.0")
 OATH = "cat /etc/users.oath 2>/dev/null || true"
 
@@ -67,13 +65,6 @@ class Nas(Host):
         """Return a user's device as it is."""
         digits, interval = options.get("otp_digits", 6), options.get("interval", 30)
         return Token(digits, interval, self.shell(f"stand-in secret {name}").strip())
-
-
-def _lab(*words: str) -> str:
-    env = {**os.environ, "FLEETAUTH_LAB": LAB_NAME}
-    done = subprocess.run([LAB, *words], capture_output=True, text=True, env=env, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout
 
 
 def _name(release: str) -> str:

@@ -145,11 +145,12 @@ def _staged(host: Host, main: str, dropins: dict[str, str | None]) -> Iterator[s
     files.make_folder("/run/sshd", 0o755)  # sshd -t wants it, and a stopped sshd has taken it away
     folder = tempfile.mkdtemp(prefix="twofactor-", dir="/run")
     try:
-        named = {}
+        named: dict[str, str | None] = dict.fromkeys(dropins)
         for path, text in dropins.items():
-            named[path] = os.path.join(folder, os.path.basename(path)) if text is not None else None
             if text is not None:
-                _write(os.path.join(folder, os.path.basename(path)), text)
+                staged = os.path.join(folder, os.path.basename(path))
+                _write(staged, text)
+                named[path] = staged
         staged_main = os.path.join(folder, "sshd_config")
         _write(staged_main, sshd.staged_main(main, named, host.glob))
         yield staged_main
