@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -49,6 +50,20 @@ def test_a_mistake_ends_with_the_first_batch(fleet: Fleet) -> None:
     assert ran.status != 0
     assert [fleet.hosts[0]] == [host for host in fleet.hosts if f"{host} " in ran.output]
     assert not "".join(fleet.each(f"{TRACES} || true")).strip()
+
+
+def test_the_batch_that_is_ended_takes_its_changes_back(fleet: Fleet) -> None:
+    fleet.shell(fleet.hosts[0], "printf 'account required pam_unix.so\\n' > /etc/pam.d/sshd")
+    extra = {"twofactor_max_failed_percent": 0, "twofactor_confirm_within": 15}
+    ran = fleet.playbook(SITE, extra=extra)
+    assert ran.status != 0
+    assert "Let the change stand" not in ran.output
+    deadline = time.monotonic() + 15 + 10
+    while {text.strip() for text in fleet.each(IS_ON)} != {"off"}:
+        assert time.monotonic() < deadline, "a change that nobody confirmed is still there"
+        time.sleep(0.5)
+    logs = [fleet.shell(host, "journalctl -q -t twofactor -o cat") for host in fleet.hosts[1:]]
+    assert all("nobody confirmed it in time" in log.splitlines()[-1] for log in logs)
 
 
 def test_batches_reach_everybody(fleet: Fleet) -> None:
