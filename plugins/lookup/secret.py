@@ -6,7 +6,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 name: secret
 short_description: Users' secrets from the store
-version_added: 0.1.0
+version_added: 1.0.0
 author:
   - fleetauth.twofactor contributors (@fleetauth)
 description:

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor
 short_description: The second factor of a host as a whole
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Switches two-factor authentication on or off and sets its policy.
   - On Linux this covers the web console (Cockpit) and any other PAM services that are named; SSH has a

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_bypass
 short_description: Let single users off for a limited time
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Lets users log in without a code for a while, for example until a lost phone is replaced. It ends by itself,
     also across a reboot, is reported by M(fleetauth.twofactor.twofactor_info) as long as it lasts, and is logged.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_change
 short_description: Confirm or take back a pending change
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Settles a change that was made with O(fleetauth.twofactor.twofactor#module:confirm_within). Until then the host
     takes it back by itself when its time is over, and after a reboot.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_host
 short_description: Tokens, policy and SSH of a host in one round trip
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - What M(fleetauth.twofactor.twofactor_secret), M(fleetauth.twofactor.twofactor) and
     M(fleetauth.twofactor.twofactor_ssh) do, in one call and as one change; all of it is made, or nothing.
@@ -28,7 +28,7 @@ options:
         now. It takes the Python library qrcode on the controller.
       - O(secrets.return_secrets) is then on, and what it returns is on the sheets alone.
     type: dict
-    version_added: 0.1.0
+    version_added: 1.0.0
     suboptions:
       folder:
         description:

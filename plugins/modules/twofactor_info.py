@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_info
 short_description: What is effective on a host now
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Reports the second factor as it is in effect, read from the PAM services, from what sshd itself says and from
     the clock, and not as it was once declared. Never returns a secret.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_ntp
 short_description: Where a host takes its time from
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Declares time servers, has the time daemon run, waits until the clock is right and reports its offset. A code
     depends on the time, so this comes before any second factor.

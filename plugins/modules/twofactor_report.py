@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_report
 short_description: A report of the whole fleet, for people and for programs
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Writes what M(fleetauth.twofactor.twofactor_info) has found on many hosts as one HTML page, as JSON and as CSV, and
     says in one line how the fleet is. All of it happens on the controller; no host is touched.

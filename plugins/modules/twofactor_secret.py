@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_secret
 short_description: The tokens of users, any number of them in one call
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Gives users their one-time-code secrets, takes them away, or renews them.
   - A user whose secret stays the same keeps the memory of used codes, so that no code works twice, however

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_ssh
 short_description: The second factor for SSH logins
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Switches the second factor for SSH logins on or off and says which ways in there are.
   - On Linux it writes one sshd drop-in that is read before every other setting, and one line in the PAM service

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_sshd
 short_description: The SSH service that codes are asked by
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Has the SSH service run and start at boot, and says whether root may log in at all, with or without a second
     factor. It touches nothing else of the administrator's configuration.

@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_store
 short_description: Users' secrets in the store on the controller, and their sheets
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Gives users secrets, renews them, refills recovery codes, writes enrolment sheets, and takes users out again. All of
     it happens on the controller; no host is touched. P(fleetauth.twofactor.secret#lookup) hands the secrets on to the

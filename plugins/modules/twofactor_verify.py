@@ -7,7 +7,7 @@ from __future__ import annotations
 DOCUMENTATION = r"""
 module: twofactor_verify
 short_description: Prove a user's code without a login
-version_added: 0.1.0
+version_added: 1.0.0
 description:
   - Says whether a code is right for a user on this host now, and by how much the clock of the user's device is off. A
     wrong one fails the task.

@@ -6,20 +6,17 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import signal
-import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from tests.lockout.conftest import _lab, clean
 from tests.lockout.points import carried_out, protects, wanted
-from tests.login.fleet import ROOT, Host, Token
+from tests.login.controller import Controller
+from tests.login.fleet import Host, Token
 
 PENDING = "/var/lib/twofactor/journal/pending.json"
 ORIGINALS = "/var/lib/twofactor/journal/originals.json"
@@ -50,56 +47,23 @@ def cable(host: Host) -> Iterator[Host]:
     _cable(host, "mend")
 
 
-class Controller:
-    """Ansible with the role, in processes that can be ended all at once."""
-
-    def __init__(self, folder: Path, host: Host, token: Token, **variables: Any) -> None:
-        inventory, playbook = folder / "lab.yml", folder / "play.yml"
-        inventory.write_text(_lab("inventory"))
-        role = {
-            "role": "fleetauth.twofactor.twofactor",
-            "vars": {
-                "twofactor_users": [{"name": "alice", "secret": token.secret}],
-                "twofactor_exempt_users": ["ansible"],
-                "twofactor_services": [],
-                **variables,
-            },
-        }
-        playbook.write_text(
-            json.dumps([{"hosts": host.name, "become": True, "gather_facts": False, "roles": [role]}])
-        )
-        env = {
-            **os.environ,
-            "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".venv" / "collections"),
-            "ANSIBLE_PIPELINING": "1",
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(folder / "cp"),
-            "ANSIBLE_TIMEOUT": "60",
-        }
-        self._process = subprocess.Popen(
-            [str(ROOT / ".venv" / "bin" / "ansible-playbook"), "-i", str(inventory), str(playbook)],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env=env,
-            start_new_session=True,
-        )
-
-    def vanish(self) -> None:
-        """End Ansible and all that it has started, the connection too."""
-        os.killpg(self._process.pid, signal.SIGKILL)
-        self._process.communicate()
-
-    def end(self) -> tuple[int, str]:
-        """Wait for the end; return the exit status and what was printed."""
-        out, dummy = self._process.communicate(timeout=120)
-        return self._process.returncode, out
+def _controller(folder: Path, host: Host, token: Token, within: int) -> Controller:
+    """Have the role bring alice's token and ask for it."""
+    return Controller(
+        folder,
+        _lab("inventory"),
+        host.name,
+        twofactor_users=[{"name": "alice", "secret": token.secret}],
+        twofactor_exempt_users=["ansible"],
+        twofactor_services=[],
+        twofactor_confirm_within=within,
+    )
 
 
 def test_the_controller_vanishes_right_after_the_change(cable: Host, tmp_path: Path) -> None:
     host, before = cable, cable.files("/etc/pam.d", "/etc/ssh")
     assert host.ssh("alice", key=True)
-    controller = Controller(tmp_path, host, Token(), twofactor_confirm_within=WITHIN)
+    controller = _controller(tmp_path, host, Token(), WITHIN)
     _wait_until(lambda: _is_there(host, PENDING), 60, "the change")
     made = time.monotonic()
     _cable(host, "cut")
@@ -118,7 +82,7 @@ def test_the_controller_vanishes_right_after_the_change(cable: Host, tmp_path: P
 def test_the_controller_comes_back_too_late(cable: Host, tmp_path: Path) -> None:
     """The role cannot confirm, and says that the host has taken the change back."""
     host, token = cable, Token()
-    controller = Controller(tmp_path, host, token, twofactor_confirm_within=4)
+    controller = _controller(tmp_path, host, token, 4)
     _wait_until(lambda: _is_there(host, PENDING), 60, "the change")
     _cable(host, "cut")
     _wait_until(lambda: not _is_there(host, PENDING), 4 + 5, "the way back")
@@ -133,7 +97,7 @@ def test_the_controller_comes_back_too_late(cable: Host, tmp_path: Path) -> None
 def test_confirmed_in_time_it_stays(host: Host, tmp_path: Path) -> None:
     """The role confirms over a new connection by itself; the host's timer then finds nothing to take back."""
     token = Token()
-    controller = Controller(tmp_path, host, token, twofactor_confirm_within=WITHIN)
+    controller = _controller(tmp_path, host, token, WITHIN)
     _wait_until(lambda: _is_there(host, PENDING), 60, "the change")
     made = time.monotonic()
     status, printed = controller.end()
