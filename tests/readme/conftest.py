@@ -20,10 +20,14 @@ from tests.readme.reader import WEB, Reader
 
 
 def _programs(folder: Path, python: Path) -> None:
-    """Write ansible's commands for a Python of its own."""
-    for name, verb in (("ansible", "adhoc"), ("ansible-playbook", "playbook"), ("ansible-galaxy", "galaxy")):
+    """Write ansible's commands for a Python of its own, as pip does."""
+    for name, module in (
+        ("ansible", "adhoc"),
+        ("ansible-playbook", "playbook"),
+        ("ansible-galaxy", "galaxy"),
+    ):
         path = folder / name
-        path.write_text(f'#!/bin/sh\nexec {python} -m ansible {verb} "$@"\n')
+        path.write_text(f"#!{python}\nfrom ansible.cli.{module} import main\n\nmain()\n")
         path.chmod(0o755)
 
 

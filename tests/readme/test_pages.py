@@ -125,31 +125,9 @@ def test_at_the_console(protected: Reader) -> None:
 def test_the_report(protected: Reader) -> None:
     (command,) = commands(sections("status.md")[""])
     shown = protected.type(command)
-    assert "2 of 2 hosts protected" in shown, shown
+    assert "2 of 2 hosts protected" in shown
     names = {path.name for path in (protected.folder / "inventory" / "twofactor_report").iterdir()}
     assert names == {"index.html", "report.json", "hosts.csv", "problems.csv"}
-
-
-def test_ansible_through_two_factors(protected: Reader) -> None:
-    page = (ROOT / "docs" / "ansible-login.md").read_text()
-    *first_time, emergency = commands(page)
-    assert len(first_time) == 3
-    policy = protected.folder / "inventory" / "group_vars" / "all" / "twofactor.yml"
-    policy.write_text(policy.read_text().replace("[alice, bob]", "[alice, bob, ansible]"))
-    enroll, prove, site = first_time
-    protected.type(enroll)
-    protected.write_files(page)
-    protected.type(prove)
-    policy.write_text(policy.read_text().replace("exempt_users: [ansible]", "exempt_users: []"))
-    protected.type(site)
-    assert _asked(protected, "ansible")
-    protected.type(site)  # which logs in with a code
-
-    # A phone has codes that the lookup has not sent yet; and no connection is open still.
-    code = protected.code("ansible", ahead=1)
-    elsewhere = {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(protected.folder / "cp")}
-    replace(protected, env={**protected.env, **elsewhere}).type(emergency.replace("123456", code))
-    assert _let_in(protected, "alice", "bob", "ansible")
 
 
 def test_another_version(protected: Reader) -> None:
@@ -173,3 +151,25 @@ def test_removing_it_altogether(protected: Reader) -> None:
         assert [
             path for path in left if not path.endswith(("twofactor.sources", "multi-user.target.d"))
         ] == []
+
+
+def test_ansible_through_two_factors(protected: Reader) -> None:
+    page = (ROOT / "docs" / "ansible-login.md").read_text()
+    *first_time, emergency = commands(page)
+    assert len(first_time) == 3
+    policy = protected.folder / "inventory" / "group_vars" / "all" / "twofactor.yml"
+    policy.write_text(policy.read_text().replace("[alice, bob]", "[alice, bob, ansible]"))
+    enroll, prove, site = first_time
+    protected.type(enroll)
+    protected.write_files(page)
+    protected.type(prove)
+    policy.write_text(policy.read_text().replace("exempt_users: [ansible]", "exempt_users: []"))
+    protected.type(site)
+    assert _asked(protected, "ansible")
+    protected.type(site)  # which logs in with a code
+
+    # A phone has codes that the lookup has not sent yet; and no connection is open still.
+    code = protected.code("ansible", ahead=1)
+    elsewhere = {"ANSIBLE_SSH_CONTROL_PATH_DIR": str(protected.folder / "cp")}
+    replace(protected, env={**protected.env, **elsewhere}).type(emergency.replace("123456", code))
+    assert _let_in(protected, "alice", "bob", "ansible")
