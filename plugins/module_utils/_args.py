@@ -4,21 +4,22 @@
 """The options that modules share, and what they become as typed data.
 
 Private to this collection: may change at any time. No option has a default that would change a host: what
-was not given is left as it is.
+was not given is left as it is. What the emergency has no need of is imported where it is used.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    BypassChange,
-    Change,
-    NtpChange,
-    SecretsChange,
-    SshdChange,
-    UserSecret,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
+
+if TYPE_CHECKING:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+        NtpChange,
+        SecretsChange,
+        SshdChange,
+        UserSecret,
+    )
 
 _NAMES = {"type": "list", "elements": "str"}
 
@@ -164,11 +165,11 @@ def secrets_change(params: dict[str, Any]) -> SecretsChange:
 
     Raises TwofactorError for a secret that is no seed; the error never holds the secret.
     """
-    # Imported here since the emergency path has no secrets and no time to lose.
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
         Refused,
         TwofactorError,
     )
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SecretsChange
 
     users, reasons = [], []
     for entry in params.get("users") or []:
@@ -188,7 +189,7 @@ def secrets_change(params: dict[str, Any]) -> SecretsChange:
 
 
 def _user_secret(entry: dict[str, Any]) -> UserSecret:
-    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import end_of
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import UserSecret, end_of
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._otp import seed_from_base32
 
     name = entry["name"]
@@ -244,14 +245,20 @@ def complete_host_params(params: dict[str, Any]) -> dict[str, Any]:
 
 def bypass_change(params: dict[str, Any]) -> Change:
     """Return the change that the options of the module twofactor_bypass ask for."""
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import BypassChange
+
     return Change(bypass=BypassChange(**given(params, BYPASS_ARGS)))
 
 
 def ntp_change(params: dict[str, Any]) -> NtpChange:
     """Return the change that the options of the module twofactor_ntp ask for."""
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import NtpChange
+
     return NtpChange(**given(params, NTP_ARGS))
 
 
 def sshd_change(params: dict[str, Any]) -> SshdChange:
     """Return the change that the options of the module twofactor_sshd ask for."""
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SshdChange
+
     return SshdChange(**given(params, SSHD_ARGS))

@@ -12,11 +12,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Callable
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._args import out_of_bounds
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._platform import (
     Platform,
     current_platform,

@@ -9,14 +9,15 @@ Private to this collection: may change at any time.
 from __future__ import annotations
 
 import os
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
-    NtpChange,
-    Outcome,
-    SshdChange,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
+
+if TYPE_CHECKING:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+        NtpChange,
+        SshdChange,
+    )
 
 _TRUENAS_MARKS = ("/usr/bin/midclt", "/data/freenas-v1.db", "/run/middleware")
 """The middleware's client as TrueNAS installs it, its database, its socket's folder. One of them will do: a NAS

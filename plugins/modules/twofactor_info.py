@@ -112,7 +112,7 @@ twofactor:
 
 from ansible.module_utils.basic import AnsibleModule
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._module import run
 
 

@@ -108,7 +108,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._args import (
     SECRETS_ARGS,
     secrets_change,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._module import run
 
 

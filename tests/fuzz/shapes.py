@@ -12,7 +12,10 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import pam, paths, sshd
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    marks,
+    paths,
+)
 
 
 @dataclass
@@ -115,8 +118,8 @@ _PAM_LINE = st.one_of(
     st.sampled_from(["", "# a comment", "#%PAM-1.0", "@include common-auth", "@include common-auth"]),
     st.sampled_from(
         [
-            pam.INCLUDE_LINE.rstrip("\n"),
-            pam.INCLUDE_LINE.replace("\t", " ").rstrip("\n"),
+            marks.PAM_INCLUDE.rstrip("\n"),
+            marks.PAM_INCLUDE.replace("\t", " ").rstrip("\n"),
             "auth substack twofactor",
             "#twofactor# @include common-auth",
             "#twofactor# #twofactor# auth required pam_unix.so",
@@ -205,7 +208,7 @@ _SSHD_LINE = st.one_of(
         st.sampled_from(["", "", " # why", " "]),
     ),
     st.sampled_from(
-        ["", "# a comment", sshd.INCLUDE_LINE.rstrip("\n"), "Include /etc/ssh/sshd_config.d/*.conf"]
+        ["", "# a comment", marks.SSHD_INCLUDE.rstrip("\n"), "Include /etc/ssh/sshd_config.d/*.conf"]
     ),
     JUNK,
 )

@@ -9,11 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import pam, paths, sshd
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    marks,
+    paths,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import make_plan
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
     SecretsChange,
     UserSecret,
 )
@@ -64,9 +67,9 @@ def test_on_and_off_again(counter: Counter, texts: dict[str, str], changes: list
     host.carry_out(make_plan(Change(policy={"state": "disabled"}), host).steps)
     for path, text in host.texts.items():
         if path.startswith(paths.PAM_FOLDER) and path in before:
-            assert text in (before[path], pam.without_include(before[path]))
+            assert text in (before[path], marks.without_pam_include(before[path]))
         if path == paths.SSHD_CONFIG:
-            assert text in (before[path], sshd.without_include(before[path]))
+            assert text in (before[path], marks.without_sshd_include(before[path]))
         if path == "/etc/ssh/sshd_config.d/50-cloud-init.conf":
             assert text == before[path]
     assert paths.SSHD_DROPIN not in host.texts

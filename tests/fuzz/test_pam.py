@@ -9,7 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import lines, pam
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    lines,
+    marks,
+    pam,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Exempt, Policy
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
     Login,
@@ -39,7 +43,7 @@ def test_a_service_file_round_trip(
     counter: Counter, text: str, instead: bool, others: dict[str, str]
 ) -> None:
     assert "".join(lines.split_lines(text)) == text
-    clean = pam.without_include(text)
+    clean = marks.without_pam_include(text)
     if "twofactor" not in text:
         assert clean == text
     readable = {**shapes.OTHERS, **others}
@@ -48,8 +52,8 @@ def test_a_service_file_round_trip(
     )
     if result is not None:
         assert pam.is_included(result)
-        assert pam.skips_password(result) == instead
-        assert pam.without_include(result) == clean
+        assert marks.skips_password(result) == instead
+        assert marks.without_pam_include(result) == clean
         assert pam.with_include(result, "service", readable.get, instead_of_password=instead) == result
         _survives(result, clean)
     counter()

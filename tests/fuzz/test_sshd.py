@@ -8,7 +8,12 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import lines, paths, sshd
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    lines,
+    marks,
+    paths,
+    sshd,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Exempt, SshPolicy
 from tests.fuzz import shapes
 from tests.fuzz.shapes import Counter
@@ -19,11 +24,11 @@ FOLDER = "/etc/ssh/sshd_config.d"
 @pytest.mark.weight(3)
 @given(text=shapes.SSHD_FILES, names=shapes.DROPIN_NAMES)
 def test_an_sshd_config_round_trip(counter: Counter, text: str, names: list[str]) -> None:
-    clean = sshd.without_include(text)
-    if sshd.INCLUDE_LINE not in text:
+    clean = marks.without_sshd_include(text)
+    if marks.SSHD_INCLUDE not in text:
         assert clean == text
     result = sshd.with_include(text)
-    assert sshd.without_include(result) == clean
+    assert marks.without_sshd_include(result) == clean
     assert sshd.with_include(result) == result
     assert result.endswith(clean)
     assert sshd.reads_dropin_first(result, [f"{FOLDER}/{name}" for name in names])
@@ -59,5 +64,5 @@ def test_what_sshd_says_can_be_read(
     sshd.methods_of(effective.get("authenticationmethods", ""))
     dropin = sshd.render_dropin(SshPolicy(), Exempt(users, groups, networks))
     assert dropin.count("Match ") == 1 + bool(users) + bool(groups) + bool(networks)
-    assert len(sshd.KEY_ONLY) < len(dropin)
+    assert len(marks.KEY_ONLY) < len(dropin)
     counter()

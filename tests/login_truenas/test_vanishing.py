@@ -94,8 +94,9 @@ def test_the_role_confirms_by_itself(off: Nas, tmp_path: Path) -> None:
 @pytest.mark.parametrize("confirm_within", [0, 600])
 def test_the_power_goes_in_the_middle(off: Nas, when: str, confirm_within: int) -> None:
     """The call that switches is held up, before its work or after it, and the NAS is switched off there."""
-    policy = {"state": "enabled", "guard": off.per_user, "confirm_within": confirm_within}
-    _power_cut(off, "auth.twofactor.update", when, "twofactor", policy)
+    policy: dict[str, Any] = {"state": "enabled", "guard": off.per_user}
+    waiting = {**policy, "confirm_within": confirm_within}
+    _power_cut(off, "auth.twofactor.update", when, "twofactor", waiting)
     if confirm_within:
         _wait_until(lambda: not off.settings()["enabled"], 30, "the way back")
         assert "pending" not in off.module("twofactor_info")["twofactor"]
@@ -104,9 +105,9 @@ def test_the_power_goes_in_the_middle(off: Nas, when: str, confirm_within: int) 
     assert off.settings()["enabled"] == _asks(off) == done
     (_password_and_code if done else _password_alone)(off)
     # Where it had been done already, TrueNAS is made to write its files again all the same, since nobody can know.
-    again = off.module("twofactor", **{**policy, "confirm_within": 0})
+    again = off.module("twofactor", **policy)
     assert again["changed"], again["printed"]
-    assert not off.module("twofactor", **{**policy, "confirm_within": 0})["changed"]
+    assert not off.module("twofactor", **policy)["changed"]
     if not done:
         _password_and_code(off)
 

@@ -29,7 +29,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 
 _PACKAGE = "ansible_collections.fleetauth.twofactor.plugins.module_utils"
 MODULES = (
-    *("_args", "_errors", "_model", "_otp"),
+    *("_args", "_change", "_errors", "_model", "_otp"),
     *(
         f"_linux.{name}"
         for name in (
@@ -50,6 +50,8 @@ MODULES = (
                 "host",
                 "journal",
                 "lines",
+                "lock",
+                "marks",
                 "packages",
                 "pam",
                 "pam_check",

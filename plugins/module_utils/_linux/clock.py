@@ -14,6 +14,7 @@ import re
 import time
 from dataclasses import asdict, dataclass, replace
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
@@ -23,7 +24,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     NtpChange,
-    Outcome,
 )
 
 _CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")

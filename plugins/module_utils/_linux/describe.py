@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     bypass,
     paths,
@@ -17,7 +18,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     secrets,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan, View
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 
 
 def describe(plan: Plan, view: View) -> Outcome:

@@ -16,6 +16,7 @@ import json
 import os
 import time
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
@@ -24,12 +25,10 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     audit,
     daemon,
     files,
-    pam,
+    marks,
     paths,
-    sshd,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 
 
 def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
@@ -41,7 +40,7 @@ def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
     services = _services_with_our_line()
     ssh_service = services.pop(paths.service_file("sshd"), None)
     main = _read(paths.SSHD_CONFIG) or ""
-    clean_main = sshd.without_include(main)
+    clean_main = marks.without_sshd_include(main)
     dropin = _read(paths.SSHD_DROPIN)
     policy = _read(paths.POLICY)
     disabled = _disabled(policy, reason)
@@ -67,7 +66,7 @@ def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
     _note_begun(reason, lasts)
     _take_ssh_off(ssh_service, dropin, main, failed)
     for path, text in services.items():
-        _attempt(failed, _shrink, path, pam.without_include(text))
+        _attempt(failed, _shrink, path, marks.without_pam_include(text))
     if not _services_with_our_line():  # a service that still includes the policy would refuse everybody
         for path in present:
             _attempt(failed, files.remove, path)
@@ -117,12 +116,16 @@ class _End:
     """When the second factor comes back on by itself: as asked now, or never."""
 
     def __init__(self, lasts: str, reason: str) -> None:
+        self._lasts, self._reason = lasts, reason
+        self._text = _read(paths.BYPASS)
+        self.differs = bool(lasts)
+        if not (self._lasts or self._text):
+            return  # nobody is let off, and nobody is to be
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import bypass
 
         self._seconds = bypass.seconds_of(lasts) if lasts else 0.0
-        self._reason = reason
         try:
-            self._now = bypass.parse(_read(paths.BYPASS))
+            self._now = bypass.parse(self._text)
         except TwofactorError:
             self._now = bypass.Bypasses()  # damaged: it is replaced
         running = self._now.running().host is not None
@@ -130,10 +133,10 @@ class _End:
 
     def arrange(self) -> list[str]:
         """Write down the end and arm it; return a warning when that cannot be had: the factor goes off anyway."""
+        if not (self._lasts or self._text) or (not self.differs and not self._now.host):
+            return []
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import bypass
 
-        if not self.differs and not self._now.host:
-            return []
         host = self._now.running().host if self._seconds else None
         if self._seconds and host is None:
             host = bypass.Bypass(time.time() + self._seconds, self._reason, audit.account_behind())
@@ -187,24 +190,24 @@ def _services_with_our_line() -> dict[str, str]:
         path = paths.service_file(name)
         with contextlib.suppress(OSError):
             text = read_text(path)
-            if text is not None and pam.without_include(text) != text:
+            if text is not None and marks.without_pam_include(text) != text:
                 found[path] = text
     return found
 
 
 def _take_ssh_off(service: str | None, dropin: str | None, main: str, failed: list[OSError]) -> None:
     """Put SSH back, by way of key-only logins while PAM stops standing in for the password."""
-    if service is not None and dropin is not None and pam.skips_password(service):
-        _attempt(failed, _shrink, paths.SSHD_DROPIN, sshd.KEY_ONLY)
+    if service is not None and dropin is not None and marks.skips_password(service):
+        _attempt(failed, _shrink, paths.SSHD_DROPIN, marks.KEY_ONLY)
         # An sshd that is starting over may die of a second SIGHUP, so this one is waited for.
         _attempt(failed, _reload_sshd_and_wait)
     if service is not None:
-        done = _attempt(failed, _shrink, paths.service_file("sshd"), pam.without_include(service))
-        if not done and pam.skips_password(service):
+        done = _attempt(failed, _shrink, paths.service_file("sshd"), marks.without_pam_include(service))
+        if not done and marks.skips_password(service):
             return  # key-only logins stay: without the drop-in a code would do for a password
     _attempt(failed, files.remove, paths.SSHD_DROPIN)
-    if sshd.without_include(main) != main:
-        _attempt(failed, _shrink, paths.SSHD_CONFIG, sshd.without_include(main))
+    if marks.without_sshd_include(main) != main:
+        _attempt(failed, _shrink, paths.SSHD_CONFIG, marks.without_sshd_include(main))
     _attempt(failed, _reload_sshd)
 
 

@@ -20,6 +20,7 @@ from typing import Any, Optional
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     files,
+    marks,
     pam,
     paths,
     sshd,
@@ -147,7 +148,7 @@ def put_back(originals: Originals, reload_sshd: Callable[[], None]) -> None:
     order = [path for path in waiting if _comes_first(path, originals)]
     first_sshd = not bridged and _will_ask(originals.get(_SERVICE)) and not _asks_now()
     if in_between:
-        first_sshd = pam.skips_password(_text(originals[_SERVICE]))
+        first_sshd = marks.skips_password(_text(originals[_SERVICE]))
     services = [path for path in waiting if path.startswith(paths.PAM_FOLDER + "/") and path not in order]
     services = [path for path in services if path != paths.PAM_POLICY]
     order += files_of_sshd + services if first_sshd else services + files_of_sshd
@@ -194,7 +195,7 @@ def _bridge(originals: Originals, reload_sshd: Callable[[], None]) -> bool:
     if read_text(_SERVICE) == _text(originals[_SERVICE]):
         return False
     try:
-        files.replace(paths.SSHD_DROPIN, sshd.KEY_ONLY, 0o600)
+        files.replace(paths.SSHD_DROPIN, marks.KEY_ONLY, 0o600)
         reload_sshd()
     except (OSError, TwofactorError):
         return False

@@ -17,12 +17,12 @@ from typing import Callable
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.lines import split_lines
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.marks import (
+    PAM_INCLUDE,
+    SET_ASIDE,
+    without_pam_include,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Policy
-
-INCLUDE_LINE = "auth\tsubstack\ttwofactor\t# fleetauth.twofactor\n"
-"""A substack: what it decides cannot end the service's own stack early (pam.d(5))."""
-_SET_ASIDE = "#twofactor# "
-"""Stands before a primary authentication line that is set aside while a key replaces the password."""
 
 _PRIMARY_STACKS = ("common-auth", "system-auth", "password-auth", "system-login", "system-local-login")
 _PRIMARY_MODULES = ("pam_unix.so", "pam_sss.so", "pam_winbind.so", "pam_ldap.so", "pam_krb5.so")
@@ -98,30 +98,6 @@ def is_covered_by(
     return True
 
 
-def skips_password(content: str) -> bool:
-    """Tell whether the primary authentication has been set aside by this collection."""
-    return any(_is_set_aside(line) for line in content.split("\n"))
-
-
-def _is_set_aside(line: str) -> bool:
-    """Tell whether a line has been set aside by this collection, which does that to no line of its own."""
-    rest = line[len(_SET_ASIDE) :]
-    return line.startswith(_SET_ASIDE) and not rest.startswith(_SET_ASIDE) and not _is_ours(rest)
-
-
-def _is_ours(line: str) -> bool:
-    """Tell whether a line is our include, also when somebody has changed its blanks or its comment."""
-    return line.split()[:3] == INCLUDE_LINE.split()[:3]
-
-
-def without_include(content: str) -> str:
-    """Return a service file as it was before this collection touched it, byte for byte."""
-    if content.endswith("\n" + INCLUDE_LINE.rstrip("\n")):
-        content = content[: -len(INCLUDE_LINE)]
-    kept = [line for line in split_lines(content) if not _is_ours(line)]
-    return "".join(line[len(_SET_ASIDE) :] if _is_set_aside(line) else line for line in kept)
-
-
 def with_include(
     content: str, service: str, read: Callable[[str], str | None], *, instead_of_password: bool = False
 ) -> str:
@@ -131,17 +107,17 @@ def with_include(
     ``instead_of_password`` sets the primary authentication aside: sshd has already seen a key.
     Raises TwofactorError when the file is not in a shape that can be edited safely.
     """
-    clean = without_include(content)
+    clean = without_pam_include(content)
     lines = split_lines(clean)
     primary = _primary_line(clean, service)
     before, asked, after = lines[: primary.number], lines[primary.number], lines[primary.number + 1 :]
     _refuse_early_end(clean, service, primary, read)
     _refuse_jump_over("".join(before if instead_of_password else [*before, asked]), service, read)
     if instead_of_password:
-        asked = _SET_ASIDE + asked
+        asked = SET_ASIDE + asked
     if not asked.endswith("\n"):
-        return "".join(before) + asked + "\n" + INCLUDE_LINE.rstrip("\n")
-    return "".join([*before, asked, INCLUDE_LINE, *after])
+        return "".join(before) + asked + "\n" + PAM_INCLUDE.rstrip("\n")
+    return "".join([*before, asked, PAM_INCLUDE, *after])
 
 
 def _primary_line(content: str, service: str) -> AuthLine:

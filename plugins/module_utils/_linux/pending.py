@@ -13,6 +13,7 @@ import json
 import time
 from collections.abc import Callable
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     agent,
@@ -24,7 +25,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change, Outcome
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"
 _SLACK = 1.0

@@ -16,6 +16,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     audit,
     clock,
+    marks,
     pam,
     paths,
     secrets,
@@ -143,7 +144,7 @@ def _broken_tokens(host: Host, users: list[str]) -> dict[str, str]:
 def _other_modules(host: Host, services: tuple[str, ...]) -> dict[str, str]:
     found = {}
     for service in services:
-        for line in pam.auth_lines(pam.without_include(host.read(paths.service_file(service)) or "")):
+        for line in pam.auth_lines(marks.without_pam_include(host.read(paths.service_file(service)) or "")):
             module = line.what.rsplit("/", 1)[-1]
             if module in OTHER_MODULES:
                 found[service] = module

@@ -14,6 +14,7 @@ import time
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
@@ -21,6 +22,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     agent,
     bypass,
+    marks,
     pam,
     paths,
     policy_file,
@@ -29,7 +31,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     BypassChange,
-    Change,
     Declared,
     Policy,
     check_exempt,
@@ -317,13 +318,13 @@ def _service_changes(policy: Policy, view: View) -> tuple[list[FileChange], list
         if text is None or name in ("sshd", "twofactor"):
             continue
         if name in covered and not pam.is_covered_by(
-            pam.without_include(text), name, covered, _pam_reader(view)
+            marks.without_pam_include(text), name, covered, _pam_reader(view)
         ):
             wanted = pam.with_include(text, name, _pam_reader(view))
             if wanted != text:
                 coming.append(FileChange(paths.service_file(name), wanted))
-        elif pam.without_include(text) != text:
-            going.append(FileChange(paths.service_file(name), pam.without_include(text)))
+        elif marks.without_pam_include(text) != text:
+            going.append(FileChange(paths.service_file(name), marks.without_pam_include(text)))
     return coming, going
 
 
@@ -353,7 +354,7 @@ def _ssh_steps(before: Declared, after: Declared, view: View) -> list[Step]:
         return config_step + pam_step if sshd.needs_no_password(after.ssh) else pam_step + config_step
     if not pam_step:
         return config_step
-    keeps_password = not (pam.skips_password(service) or pam.skips_password(wanted_service))
+    keeps_password = not (marks.skips_password(service) or marks.skips_password(wanted_service))
     bridge = _sshd_files(_bridge(before, after, view, keeps_password=keeps_password), main, view)
     # What comes after the bridge is compared with it, not with what is there now.
     last = tuple(change for change, between in zip(wanted, bridge) if change != between)
@@ -393,7 +394,7 @@ def _step(name: str, changes: list[FileChange], view: View, *, reload_sshd: bool
 
 def _wanted_ssh_service(after: Declared, service: str, view: View) -> str:
     if not after.ssh_asks():
-        return pam.without_include(service)
+        return marks.without_pam_include(service)
     return pam.with_include(
         service, "sshd", _pam_reader(view), instead_of_password=sshd.needs_no_password(after.ssh)
     )
@@ -404,12 +405,12 @@ def _wanted_sshd_files(after: Declared, main: str, view: View) -> list[FileChang
         return _sshd_files(sshd.render_dropin(after.ssh, after.ssh.exempt(after.policy)), main, view)
     return [
         FileChange(paths.SSHD_DROPIN, None),
-        FileChange(paths.SSHD_CONFIG, sshd.without_include(main)),
+        FileChange(paths.SSHD_CONFIG, marks.without_sshd_include(main)),
     ]
 
 
 def _sshd_files(dropin: str, main: str, view: View) -> list[FileChange]:
-    clean = sshd.without_include(main)
+    clean = marks.without_sshd_include(main)
     folder = paths.SSHD_DROPIN.rsplit("/", 1)[0]
     beside = [f"{folder}/{name}" for name in view.names(folder)]
     first = sshd.reads_dropin_first(clean, beside)

@@ -13,15 +13,10 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
-)
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
-    NtpChange,
-    Outcome,
-    SshdChange,
 )
 
 if TYPE_CHECKING:
@@ -29,6 +24,10 @@ if TYPE_CHECKING:
 
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+        NtpChange,
+        SshdChange,
+    )
 
 
 _EMERGENCY_PATIENCE = 3.0
@@ -50,6 +49,7 @@ class LinuxPlatform:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             daemon,
             files,
+            lock,
             paths,
             transaction,
         )
@@ -59,7 +59,7 @@ class LinuxPlatform:
             outcome.result.pop("secrets", None)  # the real run makes others
             return outcome
         try:
-            with transaction.one_at_a_time():
+            with lock.one_at_a_time():
                 files.remove(paths.DISABLING)  # a run cut short that took it off: this one is newer
                 recovered = transaction.recover(daemon.reload_sshd)
                 plan, outcome = self._planned(change, check_mode)
@@ -93,7 +93,7 @@ class LinuxPlatform:
     def _disable(self, change: Change, check_mode: bool) -> Outcome:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             emergency,
-            transaction,
+            lock,
         )
 
         options = dict(change.policy or {})
@@ -101,7 +101,7 @@ class LinuxPlatform:
         if check_mode:
             outcome = emergency.disable(reason, check_mode, change.lasts)
         else:
-            with transaction.one_at_a_time(_EMERGENCY_PATIENCE, insist=False):
+            with lock.one_at_a_time(_EMERGENCY_PATIENCE, insist=False):
                 outcome = emergency.disable(reason, check_mode, change.lasts)
         options.pop("state")
         # What SSH is to ask for is kept for the day when the whole is on again; now it cannot be switched on.
@@ -124,11 +124,11 @@ class LinuxPlatform:
     def settle(self, confirmed: bool, check_mode: bool) -> Outcome:
         """Let a pending change stand, or take it back."""
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+            lock,
             pending,
-            transaction,
         )
 
-        with _refusals_logged(check_mode), transaction.one_at_a_time():
+        with _refusals_logged(check_mode), lock.one_at_a_time():
             return pending.settle(confirmed, check_mode)
 
     def after_boot(self) -> None:
@@ -137,11 +137,12 @@ class LinuxPlatform:
             audit,
             daemon,
             emergency,
+            lock,
             pending,
             transaction,
         )
 
-        with _tried_again(), transaction.one_at_a_time():
+        with _tried_again(), lock.one_at_a_time():
             emergency.finish()
             if transaction.recover(daemon.reload_sshd):
                 audit.log("reverted", why="the machine went down in the middle of the change")
@@ -154,12 +155,13 @@ class LinuxPlatform:
             agent,
             audit,
             daemon,
+            lock,
             pending,
             transaction,
         )
 
         with _tried_again():
-            with transaction.one_at_a_time():
+            with lock.one_at_a_time():
                 if transaction.recover(daemon.reload_sshd):
                     audit.log("reverted", why="the change was cut short")
                 pending.revert_if(pending.is_overdue, "nobody confirmed it in time")

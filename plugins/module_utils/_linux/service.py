@@ -8,6 +8,7 @@ Private to this collection: may change at any time.
 
 from __future__ import annotations
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     daemon,
@@ -23,7 +24,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
     run,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Outcome,
     SshdChange,
 )
 

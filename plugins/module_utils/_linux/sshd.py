@@ -17,21 +17,20 @@ from typing import Callable
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.lines import split_lines
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.marks import (
+    SSHD_INCLUDE,
+    without_sshd_include,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     Exempt,
     SshPolicy,
 )
-
-INCLUDE_LINE = f"Include {paths.SSHD_DROPIN} # fleetauth.twofactor\n"
-"""Put on top of an sshd_config that would otherwise read something else before the drop-in."""
 
 _AUTHENTICATION = {
     "key_and_code": "publickey,keyboard-interactive:pam",
     "password_and_code": "keyboard-interactive:pam",
     "key": "publickey",
 }
-KEY_ONLY = "UsePAM yes\nMatch all\n    AuthenticationMethods publickey\n    PasswordAuthentication no\n"
-"""Stands for a moment on the way back. Shorter than any drop-in it replaces, so that it fits on a full disk."""
 ROOT_LOGIN = {"allowed": "yes", "denied": "no"}
 """The values of PermitRootLogin; it is left alone while root_login is unmanaged."""
 _KEYWORD = re.compile(r"^\s*(?P<keyword>[A-Za-z]+)(?:\s*=\s*|\s+)(?P<value>.*?)\s*$")
@@ -149,12 +148,7 @@ def _matches(path: str, pattern: str) -> bool:
 
 def with_include(main: str) -> str:
     """Return an sshd_config whose first line is our Include."""
-    return INCLUDE_LINE + without_include(main)
-
-
-def without_include(main: str) -> str:
-    """Return an sshd_config as it was before this collection touched it, byte for byte."""
-    return "".join(line for line in split_lines(main) if line != INCLUDE_LINE)
+    return SSHD_INCLUDE + without_sshd_include(main)
 
 
 def staged_main(main: str, staged: dict[str, str | None], expand: Callable[[str], list[str]]) -> str:

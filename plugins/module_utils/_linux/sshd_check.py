@@ -23,6 +23,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     daemon,
     files,
+    marks,
     paths,
     sshd,
 )
@@ -81,14 +82,14 @@ def _members(groups: tuple[str, ...], users: list[str]) -> set[str]:
 
 def without_our_dropin(host: Host) -> dict[str, str]:
     """Return what sshd would apply to root from anywhere if our drop-in were not there."""
-    main = sshd.without_include(host.read(paths.SSHD_CONFIG) or "")
+    main = marks.without_sshd_include(host.read(paths.SSHD_CONFIG) or "")
     with _staged(host, main, {paths.SSHD_DROPIN: None}) as path:
         return effective(path, Visitor("root", SOMEWHERE, False))
 
 
 def takes_passwords(host: Host) -> bool:
     """Tell whether sshd without our drop-in surely lets everybody but root in with a password."""
-    main = sshd.without_include(host.read(paths.SSHD_CONFIG) or "")
+    main = marks.without_sshd_include(host.read(paths.SSHD_CONFIG) or "")
     if _tells_users_apart(main, host):
         return False
     try:

@@ -17,21 +17,21 @@ import time
 from dataclasses import dataclass
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils import _otp
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     audit,
     files,
+    lock,
     pam,
     pam_check,
     paths,
     policy_file,
     secrets,
     tokens,
-    transaction,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Outcome,
     Policy,
     check_user_name,
 )
@@ -75,7 +75,7 @@ def verify(user: str, code: str, check_mode: bool) -> Outcome:
     Raises TwofactorError for a user who has no token or is locked. In check mode no code is looked at: a guess that
     nobody counts must not be answered.
     """
-    with transaction.one_at_a_time():
+    with lock.one_at_a_time():
         host = Host()
         lines = _token_lines(user, host)
         policy = policy_file.parse(host.read(paths.POLICY)).policy

@@ -10,8 +10,8 @@ is being made is noted down before, and gets another one if nobody has been show
 
 from __future__ import annotations
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
     describe,
     middleware,

@@ -12,11 +12,11 @@ import json
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.middleware import Call
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.plan import Plan
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.snapshot import (

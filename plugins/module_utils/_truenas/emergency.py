@@ -11,10 +11,10 @@ from __future__ import annotations
 
 import time
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.bypass import seconds_of
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import later, oath, wire
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.middleware import (
     Call,

@@ -9,8 +9,11 @@ set up for, so the kind changes with a new secret or not at all.
 
 from __future__ import annotations
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import INTERVALS, Change
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    INTERVALS,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.snapshot import (
     Settings,
     Snapshot,

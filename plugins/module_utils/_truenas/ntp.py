@@ -13,13 +13,16 @@ import time
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock, read_clock
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import NtpChange, Outcome
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    NtpChange,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
     describe,
     middleware,

@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import time
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.later import PENDING, Later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.middleware import (

@@ -11,19 +11,18 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
     Refused,
     TwofactorError,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
-    NtpChange,
-    Outcome,
-    SshdChange,
-)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.middleware import Middleware
 
 if TYPE_CHECKING:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+        NtpChange,
+        SshdChange,
+    )
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.plan import Plan
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.snapshot import Snapshot
 

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
     Declared,
     Exempt,
     Policy,

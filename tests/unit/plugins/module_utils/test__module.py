@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils import _module
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 
 
 class Ended(Exception):

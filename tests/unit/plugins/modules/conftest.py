@@ -11,7 +11,7 @@ from ansible.module_utils.basic import AnsibleModule
 from ansible.module_utils.testing import patch_module_args
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils import _module
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 
 
 class Ended(Exception):

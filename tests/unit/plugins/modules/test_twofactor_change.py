@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Outcome
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.modules.conftest import FakePlatform
 
 Run = Callable[..., dict[str, Any]]

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
     SecretsChange,
     UserSecret,
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.modules.conftest import FakePlatform
 
 Run = Callable[..., dict[str, Any]]

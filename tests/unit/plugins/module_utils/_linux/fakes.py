@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan, Step, make_plan
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
 
 AT = SimpleNamespace(**{name: value for name, value in vars(paths).items() if name.isupper()})
 """Where things are on a host, also while a test has put them below a folder of its own."""

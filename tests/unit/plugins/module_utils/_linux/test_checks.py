@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     checks,
@@ -24,7 +25,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard i
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan, make_plan
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
     SecretsChange,
     UserSecret,
 )

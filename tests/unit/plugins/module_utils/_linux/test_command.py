@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import command
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change, Outcome
 
 USERS = {"users": [{"name": "alice", "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}]}
 

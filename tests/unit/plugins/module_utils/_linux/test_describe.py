@@ -7,13 +7,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils import _otp
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.describe import describe
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import make_plan
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
-    Outcome,
     SecretsChange,
     UserSecret,
 )

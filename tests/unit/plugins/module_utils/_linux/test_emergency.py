@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     agent,
@@ -18,12 +19,12 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     daemon,
     emergency,
     files,
+    marks,
     paths,
     plan,
     sshd,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
     SecretsChange,
     UserSecret,
 )
@@ -271,7 +272,7 @@ def test_key_only_bridge_needs_no_more_room_than_any_dropin() -> None:
     dropins = [host.texts[AT.SSHD_DROPIN] for host in ENABLED.values()]
     shortest = sshd.render_bridge(plan.Declared().ssh, plan.Declared().policy.exempt)
 
-    assert len(sshd.KEY_ONLY) < min(map(len, [*dropins, shortest]))
+    assert len(marks.KEY_ONLY) < min(map(len, [*dropins, shortest]))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"policy": 7}', '{"policy": {}}', "\udcff"])

@@ -9,11 +9,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files, journal, paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import make_plan
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.conftest import Root
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
     PASSWORD_ALLOWED,

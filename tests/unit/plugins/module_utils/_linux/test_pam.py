@@ -5,7 +5,11 @@ from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import pam, paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    marks,
+    pam,
+    paths,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Exempt, Policy
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
     COMMON_AUTH,
@@ -17,7 +21,7 @@ from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._li
     pam_lets_in,
 )
 
-OURS = pam.INCLUDE_LINE
+OURS = marks.PAM_INCLUDE
 SSHD = DEBIAN["/etc/pam.d/sshd"]
 ON = Policy(state="enabled")
 
@@ -49,7 +53,7 @@ LINES = st.one_of(
         ]
     ),
     st.text(st.characters(exclude_characters="\n"), max_size=20),
-).filter(lambda line: not pam._is_ours(line) and not line.startswith(pam._SET_ASIDE))
+).filter(lambda line: not marks._is_ours(line) and not line.startswith(marks.SET_ASIDE))
 FILES = st.builds(
     lambda lines, newline, last: newline.join(lines) + last,
     st.lists(LINES, max_size=8),
@@ -63,16 +67,16 @@ FILES = st.builds(
 @example("# here is a \u2028 separator\n@include common-auth", False)
 @settings(max_examples=200)
 def test_without_include_gives_back_what_with_include_got(content: str, aside: bool) -> None:
-    assert pam.without_include(content) == content
+    assert marks.without_pam_include(content) == content
     try:
         changed = pam.with_include(content, "sshd", read, instead_of_password=aside)
     except TwofactorError:
         assume(False)
 
-    assert pam.without_include(changed) == content
+    assert marks.without_pam_include(changed) == content
     assert pam.with_include(changed, "sshd", read, instead_of_password=aside) == changed
     assert pam.is_included(changed)
-    assert pam.skips_password(changed) is aside
+    assert marks.skips_password(changed) is aside
 
 
 def test_key_and_password_take_turns() -> None:
@@ -107,23 +111,6 @@ def test_key_instead_of_password_sets_the_password_check_aside() -> None:
     changed = pam.with_include(SSHD, "sshd", read, instead_of_password=True)
 
     assert changed == SSHD.replace("@include common-auth\n", "#twofactor# @include common-auth\n" + OURS)
-
-
-@pytest.mark.parametrize(
-    ("line", "is_ours"),
-    [
-        ("auth substack twofactor\n", True),
-        ("auth   substack\ttwofactor # rewritten by somebody's editor\r\n", True),
-        ("  auth substack twofactor", True),
-        ("auth substack twofactor2\n", False),
-        ("#auth substack twofactor\n", False),
-        ("account substack twofactor\n", False),
-    ],
-)
-def test_our_line_is_found_when_somebody_has_changed_its_blanks(line: str, is_ours: bool) -> None:
-    content = "@include common-auth\n" + line
-
-    assert (pam.without_include(content) == "@include common-auth\n") is is_ours
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,10 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import pam
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    marks,
+    pam,
+)
 
 STACK = """\
 auth        required                                     pam_env.so
@@ -60,15 +63,15 @@ def test_code_comes_right_after_the_password(service: str, content: str) -> None
     primary = next(number for number, line in enumerate(lines) if "substack" in line and "-auth" in line)
 
     assert pam.is_included(lines[primary + 1])
-    assert pam.without_include(changed) == content
+    assert marks.without_pam_include(changed) == content
     assert pam.with_include(changed, service, FILES.get) == changed
 
 
 def test_key_stands_in_for_the_password() -> None:
     changed = pam.with_include(SSHD, "sshd", FILES.get, instead_of_password=True)
 
-    assert pam.skips_password(changed)
-    assert pam.without_include(changed) == SSHD
+    assert marks.skips_password(changed)
+    assert marks.without_pam_include(changed) == SSHD
 
 
 def test_sudo_ends_at_the_right_password_there_and_is_refused() -> None:

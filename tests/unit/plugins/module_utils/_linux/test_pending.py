@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     agent,
@@ -16,7 +17,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     pending,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.conftest import Root
 
 HERE = "192.0.2.7 50000 192.0.2.8 22"

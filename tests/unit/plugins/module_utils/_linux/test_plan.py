@@ -8,11 +8,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import pam, paths, policy_file, sshd
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    marks,
+    pam,
+    paths,
+    policy_file,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Step, make_plan
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
     Declared,
     Exempt,
     Policy,
@@ -403,7 +408,7 @@ def test_sshd_config_gets_an_include_only_where_it_lacks_one() -> None:
 
     host.texts["/etc/ssh/sshd_config.d/00-aaa.conf"] = "UsePAM no\n"
     host.converge(Change())
-    assert host.texts[paths.SSHD_CONFIG] == sshd.INCLUDE_LINE + DEBIAN[paths.SSHD_CONFIG]
+    assert host.texts[paths.SSHD_CONFIG] == marks.SSHD_INCLUDE + DEBIAN[paths.SSHD_CONFIG]
 
     del host.texts["/etc/ssh/sshd_config.d/00-aaa.conf"]
     host.converge(Change())

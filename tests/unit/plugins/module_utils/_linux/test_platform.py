@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     agent,
@@ -20,12 +21,12 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     clock,
     files,
     journal,
+    lock,
     packages,
     paths,
     pending,
     report,
     service,
-    transaction,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     platform as linux,
@@ -34,9 +35,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.bypass 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import LinuxPlatform
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     BypassChange,
-    Change,
     NtpChange,
-    Outcome,
     SecretsChange,
     SshdChange,
     UserSecret,
@@ -409,7 +408,7 @@ def test_off_needs_neither_lock_nor_journal_nor_policy(
     platform.apply(WHOLE, check_mode=False)
     root.put(f"{paths.JOURNAL}/originals.json", "{")
     root.put(paths.POLICY, "{")
-    with transaction.one_at_a_time():
+    with lock.one_at_a_time():
         assert platform.apply(Change({"state": "disabled"}), check_mode=False).changed
     assert "/etc/pam.d/twofactor" not in root.texts()
 

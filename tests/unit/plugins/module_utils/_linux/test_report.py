@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     bypass,
@@ -23,7 +24,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock i
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_check import Visitor
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
     SecretsChange,
     UserSecret,
 )

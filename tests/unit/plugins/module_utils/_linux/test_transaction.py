@@ -239,21 +239,3 @@ def test_locked_token_file_takes_the_change_back(host: Root, monkeypatch: pytest
 
     assert caught.value.code == "token_file_busy"
     assert host.state() == before
-
-
-# One change at a time.
-
-
-def test_second_change_is_kept_out(root: Root) -> None:
-    with transaction.one_at_a_time():
-        with pytest.raises(TwofactorError) as caught, transaction.one_at_a_time(-1.0):
-            pass
-        assert caught.value.code == "change_running"
-        with transaction.one_at_a_time(-1.0, insist=False):
-            pass
-    with transaction.one_at_a_time(-1.0):
-        pass
-
-
-def test_lock_is_where_only_root_can_hold_it() -> None:
-    assert os.path.dirname(paths.LOCK) == "/run"

@@ -9,8 +9,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conversation import (

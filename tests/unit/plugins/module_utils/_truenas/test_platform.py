@@ -11,12 +11,11 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    Change,
-    Outcome,
     SecretsChange,
     UserSecret,
 )
