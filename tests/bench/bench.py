@@ -12,26 +12,34 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pyotp
 import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / ".venv" / "collections")]
 
 from tests.fleet.fleet import Fleet, Ran  # noqa: E402 - found by the line above
+from tests.status import sample  # noqa: E402
+from tests.status.test_page import html  # noqa: E402
 
 SITE = "fleetauth.twofactor.site"
 EMERGENCY = ("-b", "-m", "fleetauth.twofactor.twofactor", "-a", "state=disabled reason=bench")
 BACK_ON = ("-b", "-m", "fleetauth.twofactor.twofactor", "-a", "state=enabled guard=false")
 MANY = 1000
+REPORTED = 500
+NOTICEABLE = 0.02
+"""Pings. What takes less is not listed."""
 
 
 class Broken(Exception):
@@ -81,10 +89,11 @@ class Bench:
         limit: float | None,
         run: Callable[[], Ran],
         before: Callable[[], object] = lambda: None,
+        rounds: int = 0,
     ) -> None:
         """Alternate a run with a ping, with ``before`` untimed ahead of each run."""
         pings, runs = [], []
-        for dummy in range(self.rounds):
+        for dummy in range(rounds or self.rounds):
             before()
             pings.append(self.ping())
             runs.append(_good(run()).seconds)
@@ -105,12 +114,51 @@ class Bench:
             lambda: fleet.ansible(*EMERGENCY),
             lambda: _good(fleet.ansible(*BACK_ON)),
         )
-        today = str(ROOT / "tests" / "bench" / "today.yml")
-        self.against_ping("the same by hand, first time", None, lambda: fleet.playbook(today), fleet.reset)
+        fleet.reset()
+
+    def by_hand(self) -> None:
+        """Measure what people use today, once: it takes minutes, and nothing is required of it."""
+        fleet, today = self.fleet, str(ROOT / "tests" / "bench" / "today.yml")
         self.against_ping(
-            "the same by hand, converged", None, lambda: _nothing_changed(fleet.playbook(today))
+            "the same by hand, first time", None, lambda: fleet.playbook(today), fleet.reset, rounds=1
+        )
+        self.against_ping(
+            "the same by hand, converged", None, lambda: _nothing_changed(fleet.playbook(today)), rounds=1
         )
         fleet.reset()
+
+    def profile(self) -> None:
+        """Print where the time of a first and of a converged ``site`` goes, task by task, in pings."""
+        self.fleet.reset()
+        ping = self.ping()
+        for name in ("first site", "site, converged"):
+            file = self.fleet.folder / "profile.json"
+            environment: dict[str, Any] = {
+                "ANSIBLE_CALLBACK_PLUGINS": str(ROOT / "tests" / "bench" / "callbacks"),
+                "ANSIBLE_CALLBACKS_ENABLED": "profile",
+                "FLEETAUTH_PROFILE": str(file),
+            }
+            _good(self.fleet.playbook(SITE, **environment))
+            print(f"{name}, task by task, in pings:", flush=True)
+            for task, seconds in json.loads(file.read_text()).items():
+                if seconds / ping > NOTICEABLE:
+                    print(f"    {seconds / ping:>6.2f}  {task}", flush=True)
+
+    def report(self) -> None:
+        """Measure the page for 500 hosts beside writing the same data as JSON."""
+        answers = sample.many(REPORTED)
+        path = self.fleet.folder / "report"
+        writing, rendering = [], []
+        for dummy in range(self.rounds):
+            start = time.perf_counter()
+            path.write_text(json.dumps(answers, indent=1))
+            written = time.perf_counter()
+            path.write_text(html(answers))
+            writing.append(written - start)
+            rendering.append(time.perf_counter() - written)
+        allowed = 2 * median(writing) + 2
+        name = f"report of {REPORTED} hosts, against twice its JSON plus 2 s"
+        self.note(Result(name, median(rendering) / allowed, 1.0, median(rendering)))
 
     def many_users(self) -> None:
         """Measure tokens of one user and of a thousand, on one host."""
@@ -222,7 +270,10 @@ def main() -> int:
             fleet.install_packages()
             print(f"{'':<64} {'pings':>6} {'median':>10}", flush=True)
             bench.fleet_wide()
+            bench.profile()
+            bench.by_hand()
             bench.many_users()
+            bench.report()
             if options.large:
                 bench.per_host(10, options.large)
             calls_on_a_nas()
