@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files, paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     find_program,
-    read_text,
     run,
 )
 
@@ -72,7 +72,7 @@ MODULES = (
                 "token_lock",
                 "tokens",
             ),
-            *("transaction", "verify"),
+            *("transaction", "unattended", "verify"),
         )
     ),
 )

@@ -105,13 +105,17 @@ def _apply(platform: LinuxPlatform, options: argparse.Namespace) -> None:
 
 
 def _boot(platform: LinuxPlatform, options: argparse.Namespace) -> None:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import unattended
+
     del options
-    platform.after_boot()
+    unattended.after_boot(platform)
 
 
 def _expire(platform: LinuxPlatform, options: argparse.Namespace) -> None:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import unattended
+
     del options
-    platform.expire()
+    unattended.expire(platform)
 
 
 def _say(changed: bool, sentence: str) -> None:

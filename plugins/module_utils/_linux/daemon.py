@@ -14,10 +14,6 @@ import signal
 import time
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
-    find_program,
-    run,
-)
 
 PID_FILES = ("/run/sshd.pid", "/var/run/sshd.pid")
 _PATIENCE = 10.0
@@ -131,6 +127,11 @@ def _is_there(pid: int) -> bool:
 
 def _socket_listens() -> bool:
     """Tell whether systemd listens in sshd's place: such an sshd ends at a SIGHUP and is started by the next login."""
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
+        find_program,
+        run,
+    )
+
     systemctl = find_program("systemctl")
     return systemctl is not None and any(
         run([systemctl, "is-active", "--quiet", f"{name}.socket"]).status == 0 for name in ("ssh", "sshd")

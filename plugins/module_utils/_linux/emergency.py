@@ -28,7 +28,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     marks,
     paths,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 
 
 def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:

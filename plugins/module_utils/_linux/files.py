@@ -1,7 +1,7 @@
 # Copyright (c) fleetauth.twofactor contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Writing files so that at every instant the old or the new one is there, whole.
+"""Reading files, and writing them so that at every instant the old or the new one is there, whole.
 
 Private to this collection: may change at any time.
 """
@@ -13,6 +13,15 @@ import os
 
 NEW = ".twofactor-new"
 """Ends the name of a file that is about to replace another; neither sshd nor PAM reads such a name."""
+
+
+def read_text(path: str) -> str | None:
+    """Return the text of a file as it is now, None when there is none or a folder in its place."""
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            return stream.read()
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+        return None
 
 
 def make_folder(path: str, mode: int) -> None:

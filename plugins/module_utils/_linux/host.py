@@ -14,6 +14,7 @@ import subprocess
 from dataclasses import dataclass
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -97,15 +98,6 @@ def groups_of(name: str, primary: int) -> set[str]:
         with contextlib.suppress(KeyError):  # a number that has no name
             found.add(grp.getgrgid(number).gr_name)
     return found
-
-
-def read_text(path: str) -> str | None:
-    """Return the text of a file as it is now, None when there is none or a folder in its place."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
-        return None
 
 
 def find_program(name: str) -> str | None:

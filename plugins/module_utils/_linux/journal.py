@@ -27,7 +27,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     token_lock,
     tokens,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 
 Originals = dict[str, Optional[dict[str, Any]]]
 """Path to content (base64), mode and owner; None for a file that was not there."""

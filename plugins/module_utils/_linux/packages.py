@@ -11,9 +11,9 @@ from __future__ import annotations
 import glob
 import re
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     find_program,
-    read_text,
 )
 
 _PAM_FOLDERS = (

@@ -23,7 +23,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     journal,
     paths,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
 
 _BOOT_ID = "/proc/sys/kernel/random/boot_id"

@@ -23,6 +23,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     sshd_check,
     tokens,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard import (
     Account,
     Facts,
@@ -32,7 +33,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard i
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     Host,
     groups_of,
-    read_text,
 )
 
 _NO_SHELL = ("nologin", "false", "sync", "shutdown", "halt", "git-shell")

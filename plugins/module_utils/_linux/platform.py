@@ -33,9 +33,6 @@ if TYPE_CHECKING:
 _EMERGENCY_PATIENCE = 3.0
 """Seconds that taking the second factor off waits for another change; then it goes on all the same."""
 
-_TRY_AGAIN = 30.0
-"""Seconds after which what a pending change or a fault stood in the way of is tried again."""
-
 
 class LinuxPlatform:
     """Two-factor authentication by pam_oath, sshd and chrony."""
@@ -131,70 +128,6 @@ class LinuxPlatform:
         with _refusals_logged(check_mode), lock.one_at_a_time():
             return pending.settle(confirmed, check_mode)
 
-    def after_boot(self) -> None:
-        """Take back what was under way when the machine went down, and end bypasses that are over."""
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
-            audit,
-            daemon,
-            emergency,
-            lock,
-            pending,
-            transaction,
-        )
-
-        with _tried_again(), lock.one_at_a_time():
-            emergency.finish()
-            if transaction.recover(daemon.reload_sshd):
-                audit.log("reverted", why="the machine went down in the middle of the change")
-            pending.revert_if(pending.always, "the machine went down before it was confirmed")
-        self.expire()
-
-    def expire(self) -> None:
-        """Take back what was cut short or not confirmed in time, end what is over, and arm the next end."""
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
-            agent,
-            audit,
-            daemon,
-            lock,
-            pending,
-            transaction,
-        )
-
-        with _tried_again():
-            with lock.one_at_a_time():
-                if transaction.recover(daemon.reload_sshd):
-                    audit.log("reverted", why="the change was cut short")
-                pending.revert_if(pending.is_overdue, "nobody confirmed it in time")
-            end = self._end_what_is_over()
-        if end is not None:
-            agent.arm(max(1.0, end - time.time()), "expire")
-
-    def _end_what_is_over(self) -> float | None:
-        """End bypasses, and secrets before, whose time is over; return when the next one ends."""
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
-            bypass,
-            paths,
-            secrets,
-        )
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
-            Host,
-            read_text,
-        )
-
-        before = bypass.parse(read_text(paths.BYPASS))
-        running = before.running()
-        ends = secrets.overlap_ends(Host())
-        now = time.time()
-        if before.host is not None and running.host is None:
-            self.apply(
-                Change(policy={"state": "enabled", "reason": "the bypass is over"}, guard=False), False
-            )
-        elif before != running or any(end <= now for end in ends):
-            self.apply(Change(guard=False), False)
-        bypass_end = running.next_end()
-        later = [end for end in ends if end > now] + ([] if bypass_end is None else [bypass_end])
-        return min(later, default=None)
-
     def _planned(self, change: Change, check_mode: bool) -> tuple[Plan, Outcome]:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
             checks,
@@ -277,18 +210,6 @@ class LinuxPlatform:
         if outcome.changed and not check_mode:
             audit.log("sshd", running=outcome.after.get("ssh", ""), root_login=change.root_login or "")
         return outcome
-
-
-@contextlib.contextmanager
-def _tried_again() -> Iterator[None]:
-    """Have what fails here tried again later: nobody is there to see the error, and the host would stay as it is."""
-    try:
-        yield
-    except (TwofactorError, OSError):
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import agent
-
-        agent.arm(_TRY_AGAIN, "expire")
-        raise
 
 
 def _codes_of(error: TwofactorError | OSError) -> str:

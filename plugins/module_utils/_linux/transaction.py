@@ -21,7 +21,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     selinux,
     tokens,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import (
     FileChange,

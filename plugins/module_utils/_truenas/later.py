@@ -21,9 +21,9 @@ from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     find_program,
-    read_text,
     run,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import wire

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.wire import ApiError
 
 PATH = "/data/fleetauth-twofactor.json"

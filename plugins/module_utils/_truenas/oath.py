@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import INTERVALS
 
 PATH = "/etc/users.oath"

@@ -11,11 +11,13 @@ import pytest
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     agent,
     audit,
+    checks,
     daemon,
     journal,
     paths,
     sshd_check,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import LinuxPlatform
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
     FakeHost,
 )
@@ -113,3 +115,19 @@ def fail_at(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
         return calls
 
     return arm
+
+
+@pytest.fixture
+def platform(root: Root, monkeypatch: pytest.MonkeyPatch) -> LinuxPlatform:
+    """Return a host as a platform whose guard lets everything pass."""
+    monkeypatch.setattr(checks, "check_plan", lambda *_arguments, **_named: None)
+    return LinuxPlatform()
+
+
+@pytest.fixture
+def armed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
+    """Return what the host was told to do later: after how many seconds, and what."""
+    calls: list[tuple[float, str]] = []
+    monkeypatch.setattr(agent, "arm", lambda seconds, verb: calls.append((round(seconds), verb)))
+    monkeypatch.setattr(audit, "connection", lambda: "")
+    return calls

@@ -12,6 +12,7 @@ from typing import Any
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan, Step, make_plan
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SecretsChange, UserSecret
 
 AT = SimpleNamespace(**{name: value for name, value in vars(paths).items() if name.isupper()})
 """Where things are on a host, also while a test has put them below a folder of its own."""
@@ -255,3 +256,10 @@ def every_having() -> list[Known]:
 def folder_of(texts: dict[str, str], *folders: str) -> dict[str, str]:
     """Return the files below some folders."""
     return {path: text for path, text in texts.items() if path.startswith(folders) and posixpath.isabs(path)}
+
+
+ON = {"state": "enabled"}
+KEY = {"state": "enabled", "methods": ("key_and_code",)}
+ENROL = SecretsChange(users=(UserSecret("root", b"R" * 20),))
+WHOLE = Change({**ON, "services": ("sudo",), "reason": "rollout"}, KEY, ENROL)
+"""A change that does everything at once."""

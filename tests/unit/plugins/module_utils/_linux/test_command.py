@@ -9,7 +9,7 @@ import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import command
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import command, unattended
 
 USERS = {"users": [{"name": "alice", "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"}]}
 
@@ -34,12 +34,6 @@ class FakePlatform:
     def settle(self, confirmed: bool, check_mode: bool) -> Outcome:
         return self._answer("settle", confirmed, check_mode)
 
-    def after_boot(self) -> None:
-        self._answer("after_boot")
-
-    def expire(self) -> None:
-        self._answer("expire")
-
     def info(self) -> dict[str, object]:
         self._answer("info")
         return {"state": "enabled"}
@@ -49,6 +43,8 @@ class FakePlatform:
 def platform(monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
     fake = FakePlatform()
     monkeypatch.setattr(command, "LinuxPlatform", lambda: fake)
+    for name in ("after_boot", "expire"):
+        monkeypatch.setattr(unattended, name, lambda platform, name=name: platform._answer(name))
     return fake
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import daemon
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import daemon, host
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
 
 LISTENER = "sshd: /usr/sbin/sshd -D -o Port=2222 [listener] 0 of 10-100 startups"
@@ -156,9 +156,9 @@ def test_sshd_that_ends_instead_is_started_anew_where_systemd_listens(
     now = iter(range(100))
     monkeypatch.setattr(time, "monotonic", lambda: next(now))
     monkeypatch.setattr(os, "kill", end)
-    monkeypatch.setattr(daemon, "find_program", lambda name: f"/usr/bin/{name}")
+    monkeypatch.setattr(host, "find_program", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(
-        daemon, "run", lambda command: Ran(0 if socket and "ssh.socket" in command else 3, "", "")
+        host, "run", lambda command: Ran(0 if socket and "ssh.socket" in command else 3, "", "")
     )
     if socket:
         daemon.reload_sshd()

@@ -89,3 +89,21 @@ def test_what_is_not_there_needs_no_removal(tmp_path: Path) -> None:
     files.remove(str(tmp_path / "nothing"))
     files.sync_folder(str(tmp_path))
     files.sync_folder(str(tmp_path / "nothing"))
+
+
+def test_text_comes_byte_for_byte(tmp_path: Path) -> None:
+    there = tmp_path / "there"
+    there.write_bytes(b"\xef\xbb\xbfa\r\nb\rc\xff")
+    text = files.read_text(str(there))
+
+    assert text is not None
+    assert text.encode("utf-8", "surrogateescape") == there.read_bytes()
+
+
+@pytest.mark.parametrize("path", ["missing", "folder", "file/below", "dangling"])
+def test_what_is_no_file_is_none(tmp_path: Path, path: str) -> None:
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "file").touch()
+    (tmp_path / "dangling").symlink_to(tmp_path / "missing")
+
+    assert files.read_text(str(tmp_path / path)) is None

@@ -12,24 +12,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
 
 
-def test_text_comes_byte_for_byte(tmp_path: Path) -> None:
-    there = tmp_path / "there"
-    there.write_bytes(b"\xef\xbb\xbfa\r\nb\rc\xff")
-    text = host.read_text(str(there))
-
-    assert text is not None
-    assert text.encode("utf-8", "surrogateescape") == there.read_bytes()
-
-
-@pytest.mark.parametrize("path", ["missing", "folder", "file/below", "dangling"])
-def test_what_is_no_file_is_none(tmp_path: Path, path: str) -> None:
-    (tmp_path / "folder").mkdir()
-    (tmp_path / "file").touch()
-    (tmp_path / "dangling").symlink_to(tmp_path / "missing")
-
-    assert host.read_text(str(tmp_path / path)) is None
-
-
 def test_files_are_read_once(tmp_path: Path) -> None:
     there, seen = tmp_path / "there", Host()
     there.write_text("one")
