@@ -76,7 +76,8 @@ def test_the_controller_vanishes_right_after_the_change(cable: Host, tmp_path: P
     login = host.ssh("alice", key=True)
     assert login.accepted, login.output
     assert not login.asked_code
-    assert "nobody confirmed it in time" in host.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")
+    # What was on its way when the cable was cut may arrive now, and is refused.
+    assert "nobody confirmed it in time" in host.shell("journalctl -q --no-pager -t twofactor -n 3 -o cat")
 
 
 def test_the_controller_comes_back_too_late(cable: Host, tmp_path: Path) -> None:
