@@ -59,8 +59,6 @@ def current_platform() -> Platform:
         )
 
         return TruenasPlatform()
-    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import (
-        LinuxPlatform,
-    )
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import LinuxPlatform
 
     return LinuxPlatform()

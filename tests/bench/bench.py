@@ -31,7 +31,6 @@ sys.path[:0] = [str(ROOT), str(ROOT / ".venv" / "collections")]
 
 from tests.fleet.fleet import Fleet, Ran  # noqa: E402 - found by the line above
 from tests.status import sample  # noqa: E402
-from tests.status.test_page import html  # noqa: E402
 
 SITE = "fleetauth.twofactor.site"
 EMERGENCY = ("-b", "-m", "fleetauth.twofactor.twofactor", "-a", "state=disabled reason=bench")
@@ -153,7 +152,7 @@ class Bench:
             start = time.perf_counter()
             path.write_text(json.dumps(answers, indent=1))
             written = time.perf_counter()
-            path.write_text(html(answers))
+            path.write_text(sample.html(answers))
             writing.append(written - start)
             rendering.append(time.perf_counter() - written)
         allowed = 2 * median(writing) + 2

@@ -98,7 +98,7 @@ def five(lab: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]
 
 
 _LONG = ("rotation", "thousand", "killed", "web1")
-"""What the names of the tests that take minutes have in them."""
+"""What the names of the tests that take minutes have in them; web1 is one of two hosts for the same tests."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

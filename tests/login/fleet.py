@@ -10,6 +10,7 @@ import os
 import subprocess
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +90,14 @@ class Token:
             time.sleep(left + 0.1)
         now = time.time() + steps * self.interval
         return pyotp.TOTP(self.secret, digits=self.digits, interval=self.interval).at(int(now))
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str = "what is waited for") -> None:
+    """Wait until something is so, for so many seconds at most."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, f"{what}: not within {seconds:.1f} s"
+        time.sleep(0.1)
 
 
 class Host:

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from tests.login.fleet import PASSWORD, Host, Token
+from tests.login.fleet import PASSWORD, Host, Token, wait_until
 
 
 def _wanted(token: Token) -> dict[str, Any]:
@@ -21,13 +20,6 @@ def _wanted(token: Token) -> dict[str, Any]:
         "policy": {"state": "enabled", "exempt_users": ["ansible"]},
         "ssh": {"state": "enabled", "methods": ["key_and_code"]},
     }
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.3)
 
 
 def _time_for(calls: int, host: Host) -> int:
@@ -55,7 +47,7 @@ def test_unconfirmed_it_reverts_by_itself(host: Host) -> None:
     assert info["pending"]["by"] == "ansible"
     assert 0 <= info["pending"]["seconds_left"] <= seconds
     # The time starts when the change has been made, which is not before the call began.
-    _wait_until(lambda: _is_off(host), seconds + applied + 5 - (time.monotonic() - start))
+    wait_until(lambda: _is_off(host), seconds + applied + 5 - (time.monotonic() - start))
     assert host.files("/etc/pam.d", "/etc/ssh") == before
     assert host.ssh("alice", key=True)
     late = host.module("twofactor_change", state="confirmed")
@@ -69,12 +61,12 @@ def test_what_cannot_be_taken_back_in_time_is_tried_again(host: Host) -> None:
     host.apply(**_wanted(Token()), confirm_within=8)
     host.shell("mount -o bind /etc/pam.d /etc/pam.d && mount -o remount,bind,ro /etc/pam.d")
     try:
-        _wait_until(lambda: "Read-only" in host.shell("journalctl -q --no-pager -n 50 -o cat"), 20)
+        wait_until(lambda: "Read-only" in host.shell("journalctl -q --no-pager -n 50 -o cat"), 20)
         assert not _is_off(host), "it could not be taken back as a whole"
         assert host.ssh("alice", key=True), "and shuts nobody out meanwhile"
     finally:
         host.shell("umount /etc/pam.d")
-    _wait_until(lambda: host.files("/etc/pam.d", "/etc/ssh") == before, 60)
+    wait_until(lambda: host.files("/etc/pam.d", "/etc/ssh") == before, 60)
     assert host.ssh("alice", key=True)
 
 
@@ -141,7 +133,7 @@ def test_off_for_a_while(host: Host) -> None:
     assert info["bypass"]["host"]["reason"] == "restore"
     assert "bypass" in [problem["code"] for problem in info["problems"]]
     assert not host.module("twofactor", **off)["changed"]
-    _wait_until(lambda: not _is_off(host), seconds + 15)
+    wait_until(lambda: not _is_off(host), seconds + 15)
     assert host.files("/etc/pam.d", "/etc/ssh") == enforced
     assert not host.ssh("alice", key=True)
     assert host.ssh("alice", key=True, code=token.code())
@@ -166,7 +158,7 @@ def test_one_user_let_off_for_a_while(host: Host, method: str) -> None:
     assert not host.ssh("bob", **way)
     info = host.module("twofactor_info")["twofactor"]
     assert info["bypass"]["users"]["alice"]["reason"] == "phone lost"
-    _wait_until(lambda: "alice" not in host.shell("cat /etc/pam.d/twofactor"), seconds + 15)
+    wait_until(lambda: "alice" not in host.shell("cat /etc/pam.d/twofactor"), seconds + 15)
     assert not host.ssh("alice", **way)
     assert host.ssh("alice", code=token.code(), **way)
     host.module("twofactor_bypass", **{**let_off, "lasts": "1h"})
@@ -214,7 +206,7 @@ def test_a_reboot(host: Host, what: str) -> None:
     host.restart()
     expected_on = what == "ended bypass"
     if expected_on:
-        _wait_until(lambda: not _is_off(host), 20)
+        wait_until(lambda: not _is_off(host), 20)
     assert _is_off(host) != expected_on
     login = host.ssh("alice", key=True, code=token.code())
     assert login

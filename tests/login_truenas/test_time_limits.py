@@ -6,24 +6,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 
 import pytest
 
+from tests.login.fleet import wait_until
 from tests.login_truenas.nas import Nas
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.3)
 
 
 def _nothing_is_left(nas: Nas) -> None:
     """Wait until what takes a change back has cleared up behind itself, which it does last."""
     listed = "ls /etc/systemd/system | grep fleetauth; ls /data | grep -v 'twofactor.json$'"
-    _wait_until(
+    wait_until(
         lambda: nas.shell(listed, check=False).split() in ([], ["fleetauth-twofactor-pending.reverted"]), 15
     )
 
@@ -36,8 +29,8 @@ def test_unconfirmed_it_reverts_by_itself(nas: Nas) -> None:
     result = nas.protect("-v", confirm_within=20)
     assert result["pending"]["confirm_within"] == 20
     assert nas.settings()["enabled"], "it is in effect at once"
-    _wait_until(lambda: not nas.settings()["enabled"], 20 + 20 - (time.monotonic() - start))
-    _wait_until(lambda: "reverted" in nas.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat"), 10)
+    wait_until(lambda: not nas.settings()["enabled"], 20 + 20 - (time.monotonic() - start))
+    wait_until(lambda: "reverted" in nas.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat"), 10)
     after = nas.settings()
     assert {**after, "secret": None} == {**before, "secret": None}
     late = nas.module("twofactor_change", state="confirmed")
@@ -88,18 +81,16 @@ def test_off_for_a_while(nas: Nas) -> None:
     assert info["bypass"]["host"]["reason"] == "restore"
     assert "bypass" in [problem["code"] for problem in info["problems"]]
     assert not nas.module("twofactor", **off)["changed"]
-    _wait_until(lambda: bool(nas.settings()["enabled"]), 30)
+    wait_until(lambda: bool(nas.settings()["enabled"]), 30)
     assert nas.settings()["services"] == {"ssh": True}
-    _wait_until(
-        lambda: "bypass is over" in nas.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat"), 10
-    )
+    wait_until(lambda: "bypass is over" in nas.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat"), 10)
     _nothing_is_left(nas)
 
 
 def test_a_restart_takes_a_waiting_change_back(nas: Nas) -> None:
     nas.protect(confirm_within=600)
     nas.restart()
-    _wait_until(lambda: not nas.settings()["enabled"], 30)
+    wait_until(lambda: not nas.settings()["enabled"], 30)
 
 
 def test_a_bypass_outlives_a_restart(nas: Nas) -> None:
@@ -107,4 +98,4 @@ def test_a_bypass_outlives_a_restart(nas: Nas) -> None:
     nas.module("twofactor", state="disabled", lasts="25s", reason="restore")
     nas.restart()
     assert not nas.settings()["enabled"]
-    _wait_until(lambda: bool(nas.settings()["enabled"]), 40)
+    wait_until(lambda: bool(nas.settings()["enabled"]), 40)

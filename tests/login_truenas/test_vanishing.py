@@ -8,14 +8,14 @@ from __future__ import annotations
 import json
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.login.controller import Controller
-from tests.login.fleet import PASSWORD
+from tests.login.fleet import PASSWORD, wait_until
 from tests.login_truenas.conftest import lab
 from tests.login_truenas.nas import Nas
 
@@ -25,13 +25,6 @@ TO_REVERT = 20
 """Seconds that the NAS may take for the way back, which are five at most unless eight of them share two cores."""
 FAULTS = "/var/lib/stand-in/faults.json"
 """Where the stand-in counts how often a fault has yet to strike."""
-
-
-def _wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, f"{what}: not within {seconds:.1f} s"
-        time.sleep(0.2)
 
 
 def _asks(nas: Nas) -> bool:
@@ -72,12 +65,12 @@ def test_the_controller_vanishes_right_after_the_change(cable: Nas, tmp_path: Pa
     _password_alone(nas)
     variables = {"twofactor_guard": nas.per_user, "twofactor_confirm_within": WITHIN}
     controller = Controller(tmp_path, lab("inventory"), nas.name, **variables)
-    _wait_until(lambda: _asks(nas), 90, "the change")
+    wait_until(lambda: _asks(nas), 90, "the change")
     made = time.monotonic()
     lab("cut", nas.name)
     controller.vanish()
     assert nas.settings()["enabled"], "it is in effect at once"
-    _wait_until(lambda: not _asks(nas), WITHIN + TO_REVERT - (time.monotonic() - made), "the way back")
+    wait_until(lambda: not _asks(nas), WITHIN + TO_REVERT - (time.monotonic() - made), "the way back")
     assert nas.settings() == before
     lab("mend", nas.name)
     _password_alone(nas)
@@ -100,7 +93,7 @@ def test_the_power_goes_in_the_middle(off: Nas, when: str, confirm_within: int) 
     waiting = {**policy, "confirm_within": confirm_within}
     _power_cut(off, "auth.twofactor.update", when, "twofactor", waiting)
     if confirm_within:
-        _wait_until(lambda: not off.settings()["enabled"], 30, "the way back")
+        wait_until(lambda: not off.settings()["enabled"], 30, "the way back")
         assert "pending" not in off.module("twofactor_info")["twofactor"]
     done = when == "after" and not confirm_within
     # One way or the other, and never a NAS that says one thing and does the other.
@@ -139,7 +132,7 @@ def _power_cut(nas: Nas, call: str, when: str, module: str, options: dict[str, A
     settings = {"_ansible_check_mode": False, "_ansible_diff": False, "_ansible_verbosity": 0}
     question = json.dumps({"module": module, "arguments": {**options, **settings}})
     nas.shell(f"echo {shlex.quote(question)} | nohup python3 /root/code/agent.py >/run/held-up 2>&1 &")
-    _wait_until(lambda: "slow" not in nas.shell(f"cat {FAULTS}"), 60, f"the call {call}")
+    wait_until(lambda: "slow" not in nas.shell(f"cat {FAULTS}"), 60, f"the call {call}")
     assert nas.shell("cat /run/held-up") == "", "it has come to an end"
     nas.restart()
     nas.shell("chronyc waitsync 60 0.5 0 0.5 >/dev/null")  # or the guard would not have it

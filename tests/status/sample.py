@@ -8,6 +8,10 @@ from __future__ import annotations
 import random
 from typing import Any
 
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._answer import answer
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report import report
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report_page import page as render
+
 MADE = 1795518000.0
 """2026-11-24 11:00 UTC."""
 PEOPLE = ["alice", "bob", "carol"]
@@ -240,3 +244,9 @@ def hostile() -> dict[str, Data]:
         "=HYPERLINK(1).example.com": {"failed": True, "msg": HOSTILE},
         "unreachable.example.com": {"unreachable": True, "msg": HOSTILE},
     }
+
+
+def html(answers: dict[str, Any], people: dict[str, Any] | None = None) -> str:
+    """Return the page for what hosts have answered."""
+    read = [answer(name, result, (people or {}).get(name)) for name, result in answers.items()]
+    return render(report(read, MADE, "Two-factor authentication"))

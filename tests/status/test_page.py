@@ -13,25 +13,17 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._answer import answer
-from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report import report
-from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report_page import page as render
 from tests.status import sample
 from tests.status.conftest import ARTIFACTS
 
 SIZES = {"desktop": (1280, 900), "phone": (390, 844)}
 
 
-def html(answers: dict[str, Any], people: dict[str, Any] | None = None) -> str:
-    read = [answer(name, result, (people or {}).get(name)) for name, result in answers.items()]
-    return render(report(read, sample.MADE, "Two-factor authentication"))
-
-
 @pytest.fixture(scope="module")
 def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     answers = sample.every_kind()
     path = tmp_path_factory.mktemp("report") / "index.html"
-    path.write_text(html(answers, sample.people(answers)))
+    path.write_text(sample.html(answers, sample.people(answers)))
     return path
 
 
@@ -194,7 +186,7 @@ def test_without_script_it_is_complete(browser: Browser, file: Path) -> None:
 
 def test_hostile_names_do_nothing(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "index.html"
-    path.write_text(html(sample.hostile(), {sample.HOSTILE: [sample.HOSTILE]}))
+    path.write_text(sample.html(sample.hostile(), {sample.HOSTILE: [sample.HOSTILE]}))
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     seen: list[str] = []
     page.on("request", lambda request: seen.append(request.url))
@@ -222,7 +214,7 @@ def test_five_hundred_hosts(browser: Browser, tmp_path: Path, record_property: A
     writing = time.perf_counter() - start
     start = time.perf_counter()
     path = tmp_path / "index.html"
-    path.write_text(html(answers))
+    path.write_text(sample.html(answers))
     rendering = time.perf_counter() - start
     page = browser.new_page(viewport={"width": 1280, "height": 900})
     start = time.perf_counter()

@@ -22,9 +22,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
     find_program,
     run,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    NtpChange,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import NtpChange
 
 _CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
 _SOURCES_NAME = "twofactor.sources"

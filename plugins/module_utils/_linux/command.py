@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Callable, TextIO
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import (
-    LinuxPlatform,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import LinuxPlatform
 
 if TYPE_CHECKING:
     _Verbs = argparse._SubParsersAction[argparse.ArgumentParser]

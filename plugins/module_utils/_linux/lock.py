@@ -22,13 +22,15 @@ _LOCK_PATIENCE = 20.0
 
 
 @contextlib.contextmanager
-def one_at_a_time(patience: float = _LOCK_PATIENCE, *, insist: bool = True) -> Iterator[None]:
+def one_at_a_time(patience: float = _LOCK_PATIENCE, *, insist: bool = True, path: str = "") -> Iterator[None]:
     """Keep a second change of the same host out while one runs.
 
     Waits ``patience`` seconds for the other one, and then goes on all the same unless it shall ``insist``.
+    The lock is on the file ``path``, that of a Linux host unless given.
     """
-    files.make_folder(os.path.dirname(paths.LOCK), 0o755)
-    with open(paths.LOCK, "w", encoding="utf-8") as lock:
+    path = path or paths.LOCK
+    files.make_folder(os.path.dirname(path), 0o755)
+    with open(path, "w", encoding="utf-8") as lock:
         deadline = time.monotonic() + patience
         while True:
             try:

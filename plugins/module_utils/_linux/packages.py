@@ -12,9 +12,7 @@ import glob
 import re
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
-    find_program,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import find_program
 
 _PAM_FOLDERS = (
     "/lib/security",

@@ -23,9 +23,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
     find_program,
     run,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    SshdChange,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SshdChange
 
 
 def render_root_dropin(root_login: str | None, current: str | None) -> str | None:

@@ -11,9 +11,7 @@ from __future__ import annotations
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    INTERVALS,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import INTERVALS
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.snapshot import (
     Settings,
     Snapshot,

@@ -10,14 +10,12 @@ by every update as that is, and goes back with it when an older boot environment
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files, lock
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.wire import ApiError
 
@@ -106,21 +104,6 @@ def render(notes: Notes) -> str:
     return json.dumps(data, indent=1, sort_keys=True) + "\n"
 
 
-@contextlib.contextmanager
-def one_at_a_time() -> Iterator[None]:
+def one_at_a_time() -> contextlib.AbstractContextManager[None]:
     """Keep a second change of the same host out while one runs: both would renew."""
-    with open(LOCK, "w", encoding="utf-8") as lock:
-        deadline = time.monotonic() + _LOCK_PATIENCE
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                if time.monotonic() > deadline:
-                    raise TwofactorError(
-                        "change_running",
-                        f"Another change of this host has been running for {_LOCK_PATIENCE:.0f} s.",
-                        "Wait for it to end and run again.",
-                    ) from None
-                time.sleep(0.05)
-        yield
+    return lock.one_at_a_time(_LOCK_PATIENCE, path=LOCK)

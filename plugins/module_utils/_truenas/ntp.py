@@ -20,9 +20,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock, read_clock
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    NtpChange,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import NtpChange
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
     describe,
     middleware,

@@ -12,9 +12,7 @@ from __future__ import annotations
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    check_methods,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import check_methods
 
 UNDERSTOOD = frozenset({"state", "digits", "interval", "window", "reason"})
 """Options of the policy that TrueNAS has as well."""

@@ -14,9 +14,7 @@ from typing import Any
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    SshdChange,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SshdChange
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
     describe,
     middleware,

@@ -6,9 +6,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    BypassChange,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import BypassChange
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.modules.conftest import FakePlatform
 
 Run = Callable[..., dict[str, Any]]

@@ -18,9 +18,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     sshd_check,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import LinuxPlatform
-from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
-    FakeHost,
-)
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import FakeHost
 
 
 class Root:

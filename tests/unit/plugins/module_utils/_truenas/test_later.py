@@ -15,9 +15,7 @@ import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
-    BypassChange,
-)
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import BypassChange
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.later import BYPASS, PENDING, Later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
