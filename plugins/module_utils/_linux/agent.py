@@ -39,6 +39,7 @@ MODULES = (
                 "bypass",
                 "checks",
                 "clock",
+                "cockpit",
                 "command",
                 "daemon",
                 "describe",

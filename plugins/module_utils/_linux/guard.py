@@ -81,6 +81,8 @@ class Facts:
     broken_tokens: dict[str, str] = field(default_factory=dict)
     other_modules: dict[str, str] = field(default_factory=dict)
     """PAM service to the other one-time-code module that it asks already."""
+    other_ways: tuple[TwofactorError, ...] = ()
+    """Ways into a service that is to ask which ask nobody."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +152,8 @@ def reasons(
     """
     if after.declared.policy.state != "enabled":
         return []
-    found = [*_clock(facts), *_tokens(after, facts), *_other_modules(facts)] if tightens else []
+    as_it_is = [*_clock(facts), *_tokens(after, facts), *_other_modules(facts), *facts.other_ways]
+    found = as_it_is if tightens else []
     if not after.lenient and not after.enrolled:
         found.append(
             TwofactorError(

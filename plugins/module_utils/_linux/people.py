@@ -16,6 +16,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     audit,
     clock,
+    cockpit,
     marks,
     pam,
     paths,
@@ -54,6 +55,7 @@ def read_facts(host: Host, services: tuple[str, ...], users: list[str]) -> Facts
         verified=frozenset(_verified(host)),
         broken_tokens=_broken_tokens(host, users),
         other_modules=_other_modules(host, services),
+        other_ways=tuple(cockpit.other_ways(host)) if cockpit.SERVICE in services else (),
     )
 
 

@@ -16,6 +16,7 @@ from typing import Any
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     bypass,
+    cockpit,
     daemon,
     guard,
     journal,
@@ -221,6 +222,8 @@ def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Da
                     "Run the role again; something has replaced its service file.",
                 )
             )
+    if any(service["asks_code"] and service["name"] == cockpit.SERVICE for service in found):
+        problems += [_problem(way.code, way.message, way.remedy) for way in cockpit.other_ways(host)]
     return found
 
 

@@ -71,8 +71,11 @@ PACKAGES = (
     *("iproute2", "iputils-ping", "less", "procps"),
 )
 
-# What the roles install, with everything it needs.
-SHELF = ("chrony", "libpam-oath", "oathtool", "cockpit-ws", "cockpit-system", "cockpit-bridge")
+# What the roles install, and a Kerberos realm for tests, with everything they need.
+SHELF = (
+    *("chrony", "libpam-oath", "oathtool", "cockpit-ws", "cockpit-system", "cockpit-bridge"),
+    *("krb5-kdc", "krb5-admin-server", "krb5-user", "curl"),
+)
 
 # What the host has on which tests/lab/newest-core runs Ansible, and pip's settings there.
 CONTROLLER = ("git", "python3-venv")

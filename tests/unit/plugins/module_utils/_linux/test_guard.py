@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import guard
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard import (
     Account,
@@ -144,6 +145,15 @@ def test_broken_token_counts_only_while_its_user_stays_enrolled() -> None:
 
     assert codes(after(enrolled=("alice", "bob")), facts) == ["token_file_broken"]
     assert codes(facts=facts) == []
+
+
+def test_way_that_asks_nobody_is_a_reason_against_more() -> None:
+    way = TwofactorError("cockpit_other_way", "Cockpit lets users in with a ticket.", "Close it.")
+    facts = replace(FINE, other_ways=(way,))
+
+    assert guard.reasons(OFF, GOOD, facts) == [way]
+    assert guard.reasons(GOOD, GOOD, facts, tightens=False) == []
+    assert guard.reasons(GOOD, after(Policy()), facts) == []
 
 
 def test_service_that_asks_for_another_code_already() -> None:

@@ -13,6 +13,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     audit,
     clock,
+    cockpit,
     paths,
     people,
     sshd_check,
@@ -299,3 +300,13 @@ def test_another_module_that_asks_for_codes(there: People, text: str, found: dic
     there.host.texts["/etc/pam.d/sudo"] = text
     assert there.facts(services=("sudo", "missing")).other_modules == found
     assert there.facts().other_modules == {}
+
+
+def test_ways_around_pam_count_only_where_the_console_is_to_ask(
+    there: People, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = TwofactorError("cockpit_other_way", "Cockpit lets users in with a ticket.")
+    monkeypatch.setattr(cockpit, "other_ways", lambda host: [way] if host is there.host else [])
+
+    assert there.facts(services=("cockpit", "sshd")).other_ways == (way,)
+    assert there.facts(services=("sudo", "sshd")).other_ways == ()

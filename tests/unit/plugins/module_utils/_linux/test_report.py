@@ -11,6 +11,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     bypass,
     clock,
+    cockpit,
     daemon,
     journal,
     packages,
@@ -105,6 +106,18 @@ def test_host_that_asks(host: Reported) -> None:
     ]
     assert found["clock"]["offset"] == 0.001
     assert found["problems"] == []
+
+
+def test_ways_around_pam_are_a_problem_of_a_console_that_asks(
+    host: Reported, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    way = TwofactorError("cockpit_other_way", "Cockpit lets users in with a ticket.", "Close it.")
+    monkeypatch.setattr(cockpit, "other_ways", lambda _host: [way])
+
+    assert host.codes() == []
+    assert host.on({"services": ("sudo",)}).codes() == []
+    problems = host.on({"services": ("cockpit",)}).read()["problems"]
+    assert problems == [{"code": way.code, "message": way.message, "remedy": way.remedy}]
 
 
 def test_users(host: Reported) -> None:

@@ -1,0 +1,119 @@
+# Copyright (c) fleetauth.twofactor contributors
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A web console with ways in that ask PAM for nothing: it would be said to ask for a code, and would not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lockout.points import carried_out, refused, wanted
+from tests.login.fleet import PASSWORD, Host, Token
+
+pytestmark = pytest.mark.starting_point
+
+REALM = "LAB.TEST"
+CONF = "/etc/cockpit/cockpit.conf"
+INSTALL = "DEBIAN_FRONTEND=noninteractive apt-get install -qq"
+PACKAGES = "cockpit-ws cockpit-system cockpit-bridge krb5-kdc krb5-admin-server krb5-user curl"
+INSTALLED = "/etc/pam.d/cockpit /etc/krb5.keytab /etc/passwd /etc/group /etc/shadow /etc/gshadow"
+KERBEROS = f"""\
+[libdefaults]
+default_realm = {REALM}
+dns_lookup_kdc = false
+dns_canonicalize_hostname = false
+[realms]
+{REALM} = {{
+    kdc = 127.0.0.1
+}}
+[domain_realm]
+localhost = {REALM}
+"""
+TICKETS = f"""\
+mkdir -p /etc/cockpit
+kdb5_util create -s -r {REALM} -P master
+for command in 'addprinc -pw "{PASSWORD}" alice' 'addprinc -randkey HTTP/localhost' 'ktadd HTTP/localhost'; do
+    kadmin.local -q "$command" 2>&1
+done
+systemctl restart krb5-kdc
+echo '{PASSWORD}' | kinit alice
+"""
+CAME_IN, STAYED_OUT = "200", "401"
+
+
+@pytest.fixture
+def console(host: Host) -> Iterator[Host]:
+    """A host in a realm of its own, where Alice has a ticket; with Cockpit, which takes it."""
+    host.shell("cat > /etc/krb5.conf", stdin=KERBEROS)
+    if host.shell("test -e /root/console.tar || echo new"):
+        host.shell(f"{INSTALL} {PACKAGES} 2>&1")
+        host.shell(TICKETS + f"tar -C / -cpf /root/console.tar {INSTALLED}")
+    # What was installed has been taken back with the rest of /etc since.
+    host.shell("tar -C / -xpf /root/console.tar")
+    yield host
+    host.shell(f"rm -f {CONF} /etc/krb5.keytab; systemctl stop cockpit.socket cockpit.service")
+
+
+def _comes_in(host: Host, how: str) -> str:
+    """Return the status of a login at the console with these options of curl, by a Cockpit that starts anew."""
+    host.shell(
+        "systemctl stop cockpit.socket cockpit.service 'cockpit-wsinstance*'; systemctl reset-failed; "
+        "systemctl start cockpit.socket"
+    )
+    login = "https://localhost:9090/cockpit/login"
+    return host.shell(f"curl -sk -o /dev/null -w '%{{http_code}}' {how} {login}", check=False).strip()
+
+
+def _with_ticket(host: Host) -> str:
+    return _comes_in(host, "--negotiate -u :")
+
+
+def _problems(host: Host) -> list[str]:
+    return [problem["code"] for problem in host.module("twofactor_info")["twofactor"]["problems"]]
+
+
+def test_a_kerberos_ticket_opens_the_web_console(console: Host) -> None:
+    assert _with_ticket(console) == CAME_IN
+    token = Token()
+    options = wanted(token, services=["cockpit"])
+    result = refused(console, "cockpit_other_way", **options)
+    assert "/etc/krb5.keytab" in result["msg"]
+    assert f"'action = none' under [negotiate] in {CONF}" in result["msg"]
+
+    console.apply(**options, guard=False)
+    assert _comes_in(console, f"-u 'alice:{PASSWORD}'") == STAYED_OUT, "a password asks for the code"
+    assert _with_ticket(console) == CAME_IN, "and a ticket does not, whatever the service file says"
+    assert _problems(console) == ["cockpit_other_way"]
+
+    console.shell(f"printf '[negotiate]\\naction = none\\n' > {CONF}")  # the remedy
+    assert _with_ticket(console) == STAYED_OUT
+    assert _problems(console) == []
+    assert not console.apply(**options, guard=True)["changed"]
+
+
+def test_the_way_is_closed_first(console: Host) -> None:
+    console.shell(f"printf '[negotiate]\\naction = none\\n' > {CONF}")
+    token = Token()
+    carried_out(console, token, **wanted(token, services=["cockpit"]))
+    assert _with_ticket(console) == STAYED_OUT
+
+
+def test_the_console_is_left_out(console: Host) -> None:
+    token = Token()
+    carried_out(console, token, **wanted(token, services=[]))
+    assert _problems(console) == []
+
+
+@pytest.mark.parametrize(
+    ("conf", "word"),
+    [
+        ("[WebService]\\nClientCertAuthentication = yes\\n", "certificate"),
+        ("[bearer]\\ncommand = /usr/local/bin/token\\n", "/usr/local/bin/token"),
+    ],
+)
+def test_another_way_into_the_web_console(console: Host, conf: str, word: str) -> None:
+    console.shell(f"rm /etc/krb5.keytab; printf '{conf}' > {CONF}")
+    result = refused(console, "cockpit_other_way", **wanted(Token(), services=["cockpit"]))
+    assert word in result["msg"]
