@@ -47,7 +47,14 @@ WARNINGS = frozenset(
 _SAY_IT_OF_THE_CLOCK = frozenset({"clock_differs", "clock_off", "clock_unsynchronised"})
 _SAY_IT_IS_OFF = frozenset({"nothing_asks", "service_not_covered", "ssh_not_asking"})
 _SAY_IT_IS_IN_PART = frozenset(
-    {"cockpit_other_way", "policy_edited", "service_not_covered", "unenrolled_allowed", "users_oath_stale"}
+    {
+        "cockpit_other_way",
+        "other_sshd",
+        "policy_edited",
+        "service_not_covered",
+        "unenrolled_allowed",
+        "users_oath_stale",
+    }
 )
 STATUSES = ("protected", "partly", "off", "unreachable", "not_read")
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from tests.lockout.points import (
     snapshot,
     wanted,
 )
-from tests.login.fleet import Host, Token
+from tests.login.fleet import PASSWORD, Host, Token
 
 pytestmark = pytest.mark.starting_point
 
@@ -161,6 +162,69 @@ def test_sshd_reads_another_file(started_differently: Host) -> None:
     assert "ssh_not_asking" in [problem["code"] for problem in report["problems"]]
 
 
+OTHER_PORT = 2222
+
+
+@pytest.fixture
+def beside(host: Host) -> Iterator[Host]:
+    """A host on which somebody may have started more than one sshd, which have gone afterwards."""
+    yield host
+    host.shell(f"pkill -f '[s]shd.* {OTHER_PORT} .listener'", check=False)
+    host.shell("systemctl restart ssh")
+
+
+@pytest.mark.parametrize("method", ["key_and_code", "password_and_code"])
+def test_a_second_sshd_as_a_way_back(beside: Host, method: str) -> None:
+    """It writes the pid file of the first, so that whoever goes by that would tell the wrong one to read anew."""
+    host, token = beside, Token()
+    host.shell(f"/usr/sbin/sshd -p {OTHER_PORT}")
+    way: dict[str, Any] = {"key": True} if method == "key_and_code" else {"password": PASSWORD}
+    assert host.ssh("alice", port=OTHER_PORT, **way)
+    carried_out(host, token, method)
+    assert not host.ssh("alice", port=OTHER_PORT, **way)
+    assert not host.ssh("alice", port=OTHER_PORT, password=token.code(1)), "a code in place of a password"
+    assert host.ssh("alice", port=OTHER_PORT, code=token.code(1), **way)
+    host.apply(policy={"state": "disabled"})
+    for port in (22, OTHER_PORT):
+        assert host.ssh("alice", port=port, **way)
+
+
+def test_another_sshd_with_a_configuration_of_its_own(beside: Host) -> None:
+    host, token = beside, Token()
+    host.shell(f"printf 'UsePAM yes\n' > /etc/ssh/own; /usr/sbin/sshd -f /etc/ssh/own -p {OTHER_PORT}")
+    result = refused(host, "other_sshd", **wanted(token))
+    assert "/etc/ssh/own" in result["msg"]
+    host.apply(**wanted(token), guard=False)
+    protects(host, token)
+    assert host.ssh("alice", port=OTHER_PORT, key=True), "which is why"
+    assert _problems(host) == ["other_sshd"]
+    host.shell(f"pkill -f '[s]shd.* {OTHER_PORT} .listener'")
+    assert _problems(host) == []
+
+
+def test_another_sshd_that_reads_our_drop_in_as_well(beside: Host) -> None:
+    host, token = beside, Token()
+    host.shell("echo 'Include /etc/ssh/sshd_config.d/*.conf' > /etc/ssh/own")
+    host.shell(f"/usr/sbin/sshd -f /etc/ssh/own -p {OTHER_PORT}")
+    carried_out(host, token)
+    assert _problems(host) == []
+    assert not host.ssh("alice", port=OTHER_PORT, key=True)
+    assert host.ssh("alice", port=OTHER_PORT, key=True, code=token.code(1))
+
+
+def test_sshd_asks_another_service_of_pam(host: Host) -> None:
+    """An sshd that does not know the setting yet (before OpenSSH 10) does not take it."""
+    knows = "pamservicename" in host.shell("sshd -T")
+    host.shell("cp /etc/pam.d/sshd /etc/pam.d/own")
+    host.shell("echo 'PAMServiceName own' > /etc/ssh/sshd_config.d/50-own.conf")
+    result = refused(host, "sshd_overridden" if knows else "sshd_config_invalid", **wanted(Token()))
+    assert "PAMServiceName" in result["msg"]
+
+
+def _problems(host: Host) -> list[str]:
+    return [problem["code"] for problem in host.module("twofactor_info")["twofactor"]["problems"]]
+
+
 def test_sshd_is_stopped(started_differently: Host) -> None:
     host, token = started_differently, Token()
     host.apply(policy={"state": "enabled", "services": [], "exempt_users": ["ansible"]})  # leaves the command
@@ -177,6 +241,14 @@ def test_sshd_is_started_by_its_socket(started_differently: Host) -> None:
     assert host.shell("systemctl is-active ssh.socket").strip() == "active"
     assert host.shell("systemctl is-active ssh.service", check=False).strip() != "active"
     carried_out(host, Token())
+
+
+def test_sshd_is_started_by_its_socket_with_pam_off(started_differently: Host) -> None:
+    host = started_differently
+    host.shell("echo 'SSHD_OPTS=-oUsePAM=no' > /etc/default/ssh")
+    host.shell("systemctl disable --now ssh 2>/dev/null; systemctl enable --now ssh.socket 2>/dev/null")
+    result = refused(host, "sshd_overridden", **wanted(Token()))
+    assert "usepam" in result["msg"]
 
 
 def test_sshd_is_not_there(started_differently: Host) -> None:

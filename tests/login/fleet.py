@@ -179,12 +179,17 @@ class Host:
         return result
 
     def ssh(
-        self, user: str, code: str | None = None, password: str | None = None, key: bool = False
+        self,
+        user: str,
+        code: str | None = None,
+        password: str | None = None,
+        key: bool = False,
+        port: int = 22,
     ) -> Login:
         """Log in with OpenSSH's client, giving only what is named here."""
         for dummy in range(5):
             with tempfile.TemporaryDirectory() as folder:
-                login = _ssh(self, user, code, password, self.key if key else None, Path(folder))
+                login = _ssh(self, user, code, password, self.key if key else None, port, Path(folder))
             # An sshd that reads its configuration again does not listen for some milliseconds.
             if "Connection refused" not in login.output:
                 break
@@ -208,7 +213,13 @@ class Host:
 
 
 def _ssh(
-    host: Host, user: str, code: str | None, password: str | None, key: str | None, folder: Path
+    host: Host,
+    user: str,
+    code: str | None,
+    password: str | None,
+    key: str | None,
+    port: int,
+    folder: Path,
 ) -> Login:
     """Run the client with an askpass program that answers each prompt and notes it down."""
     asked = folder / "asked"
@@ -221,6 +232,7 @@ def _ssh(
     askpass.chmod(0o700)
     ways = [*(["publickey"] if key else []), "keyboard-interactive", "password"]
     options = {
+        "Port": str(port),
         "ControlPath": "none",
         "StrictHostKeyChecking": "no",
         "UserKnownHostsFile": "/dev/null",

@@ -21,6 +21,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     pam,
     paths,
     secrets,
+    sshd,
     sshd_check,
     tokens,
 )
@@ -55,7 +56,7 @@ def read_facts(host: Host, services: tuple[str, ...], users: list[str]) -> Facts
         verified=frozenset(_verified(host)),
         broken_tokens=_broken_tokens(host, users),
         other_modules=_other_modules(host, services),
-        other_ways=tuple(cockpit.other_ways(host)) if cockpit.SERVICE in services else (),
+        other_ways=tuple(_other_ways(host, services)),
     )
 
 
@@ -141,6 +142,11 @@ def _broken_tokens(host: Host, users: list[str]) -> dict[str, str]:
         except TwofactorError as error:
             found[user] = error.message
     return found
+
+
+def _other_ways(host: Host, services: tuple[str, ...]) -> list[TwofactorError]:
+    by_console = cockpit.other_ways(host) if cockpit.SERVICE in services else []
+    return by_console + (sshd_check.other_sshds(host) if sshd.PAM_SERVICE in services else [])
 
 
 def _other_modules(host: Host, services: tuple[str, ...]) -> dict[str, str]:

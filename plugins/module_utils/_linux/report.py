@@ -238,15 +238,16 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
     if _outranks_all(host):
         ordinary = ordinary[:1]
     try:
-        config = sshd_check.other_config() or paths.SSHD_CONFIG
-        said = {login.user: sshd_check.effective(config, login) for login in ordinary}
+        said = {login.user: _said(login) for login in ordinary}
     except TwofactorError as error:
         problems.append(_problem(error.code, error.message, error.remedy))
         said = {}
-    settings = said.get(ordinary[0].user, {})
+    settings = said.get(ordinary[0].user, [{}])[0]
     methods = sshd.methods_of(settings.get("authenticationmethods", ""))
     covered = enforced and pam.is_included(host.read(paths.service_file("sshd")) or "")
-    passed_over = sorted(user for user, answer in said.items() if not (covered and _asks_code(answer)))
+    passed_over = sorted(
+        user for user, answers in said.items() if not (covered and all(map(_asks_code, answers)))
+    )
     asks = bool(said) and not passed_over
     if declared.ssh_asks() and not asks:
         whose = f" of {', '.join(passed_over)}" if 0 < len(passed_over) < len(ordinary) else ""
@@ -257,12 +258,21 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
                 "Run the role again; something has overridden its drop-in or its PAM line.",
             )
         )
+    if asks:
+        problems += [_problem(one.code, one.message, one.remedy) for one in sshd_check.other_sshds(host)]
     return {
         "state": "enabled" if asks else "disabled",
         "methods": methods if asks else [],
         "root_login": settings.get("permitrootlogin"),
-        "running": daemon.listener() is not None,
+        "running": bool(daemon.listeners()),
     }
+
+
+def _said(login: sshd_check.Visitor) -> list[dict[str, str]]:
+    """Return what each sshd that reads the usual configuration, or the only one that runs, says of a login."""
+    return [
+        sshd_check.effective(sshd_check.config_of(options), login, options) for options in sshd_check.usual()
+    ]
 
 
 def _outranks_all(host: Host) -> bool:
@@ -274,7 +284,8 @@ def _outranks_all(host: Host) -> bool:
 
 def _asks_code(settings: dict[str, str]) -> bool:
     methods = sshd.methods_of(settings.get("authenticationmethods", ""))
-    return settings.get("usepam") == "yes" and bool({"key_and_code", "password_and_code"} & set(methods))
+    by_pam = settings.get("usepam") == "yes" and settings.get("pamservicename", "sshd") == sshd.PAM_SERVICE
+    return by_pam and bool({"key_and_code", "password_and_code"} & set(methods))
 
 
 def _judge(  # noqa: PLR0913 - everything that has been read, side by side

@@ -31,6 +31,8 @@ _AUTHENTICATION = {
     "password_and_code": "keyboard-interactive:pam",
     "key": "publickey",
 }
+PAM_SERVICE = "sshd"
+"""The PAM service that our line is in; an sshd may be told to use another (PAMServiceName, sshd_config(5))."""
 ROOT_LOGIN = {"allowed": "yes", "denied": "no"}
 """The values of PermitRootLogin; it is left alone while root_login is unmanaged."""
 _KEYWORD = re.compile(r"^\s*(?P<keyword>[A-Za-z]+)(?:\s*=\s*|\s+)(?P<value>.*?)\s*$")
@@ -195,6 +197,7 @@ def expected(ssh: SshPolicy, *, is_exempt: bool) -> dict[str, str]:
         "authenticationmethods": authentication_methods(ssh.methods),
         "kbdinteractiveauthentication": "yes",
         "passwordauthentication": "no",
+        "pamservicename": PAM_SERVICE,
     }
     if "publickey" in wanted["authenticationmethods"]:
         wanted["pubkeyauthentication"] = "yes"
@@ -204,9 +207,10 @@ def expected(ssh: SshPolicy, *, is_exempt: bool) -> dict[str, str]:
 
 
 def differences(effective: dict[str, str], wanted: dict[str, str]) -> list[str]:
-    """Return a sentence for each setting that is not as wanted."""
+    """Return a sentence for each setting that is not as wanted; PAMServiceName is new with OpenSSH 10."""
+    told = {"pamservicename": PAM_SERVICE, **effective}
     return [
-        f"{keyword} is '{effective.get(keyword, '')}' and not '{value}'"
+        f"{keyword} is '{told.get(keyword, '')}' and not '{value}'"
         for keyword, value in wanted.items()
-        if effective.get(keyword, "").lower() != value.lower()
+        if told.get(keyword, "").lower() != value.lower()
     ]

@@ -164,51 +164,75 @@ def _write(path: str, text: str) -> None:
         stream.write(text)
 
 
-def other_config() -> str | None:
-    """Return the configuration file that the running sshd reads in place of the usual one, if it does."""
-    pid = daemon.listener()
-    words = daemon.arguments(pid) if pid is not None else []
-    named = [word[2:] or value for word, value in zip(words, [*words[1:], ""]) if word.startswith("-f")]
+def config_of(options: list[str]) -> str:
+    """Return the configuration file that an sshd with these options reads."""
+    named = [word[2:] or value for word, value in zip(options, [*options[1:], ""]) if word.startswith("-f")]
     there = named[-1] if named else paths.SSHD_CONFIG
-    return None if os.path.realpath(there) == os.path.realpath(paths.SSHD_CONFIG) else there
+    return paths.SSHD_CONFIG if os.path.realpath(there) == os.path.realpath(paths.SSHD_CONFIG) else there
+
+
+def other_sshds(host: Host) -> list[TwofactorError]:
+    """Return each sshd beside the usual one that would let users in by a configuration without our drop-in."""
+    configs = {config_of(options) for options in daemon.started_with()}
+    if paths.SSHD_CONFIG not in configs:
+        return []  # the usual one itself; that is said elsewhere
+    folder = os.path.dirname(paths.SSHD_DROPIN)
+    there = [f"{folder}/{name}" for name in host.names(folder)]
+    return [
+        TwofactorError(
+            "other_sshd",
+            f"Another sshd runs with {config} as its configuration, so whoever comes that way is not asked for a code.",
+            f"Stop it, or have its configuration begin with 'Include {folder}/*.conf'.",
+        )
+        for config in sorted(configs - {paths.SSHD_CONFIG})
+        if not sshd.reads_dropin_first(host.read(config) or "", there)
+    ]
 
 
 def _refuse_other_config() -> None:
-    other = other_config()
-    if other is not None:
+    configs = [config_of(options) for options in daemon.started_with()]
+    if paths.SSHD_CONFIG not in configs:
         raise TwofactorError(
             "sshd_other_config",
-            f"sshd was started with {other} as its configuration, so it would never read {paths.SSHD_DROPIN}.",
+            f"sshd was started with {configs[0]} as its configuration, so it would never read {paths.SSHD_DROPIN}.",
             "Take -f off its command line (/etc/default/ssh, the service unit) and restart it.",
         )
 
 
-def _sshd_command(config: str, *more: str) -> list[str]:
+def usual() -> list[list[str]]:
+    """Return the options of each sshd that reads the usual configuration."""
+    every = daemon.started_with()
+    return [options for options in every if config_of(options) == paths.SSHD_CONFIG] or every
+
+
+def _sshd_command(options: list[str], config: str, *more: str) -> list[str]:
     program = find_program("sshd")
     if program is None:
         raise TwofactorError(
             "sshd_missing", "There is no sshd program on this host.", "Install the OpenSSH server."
         )
-    pid = daemon.listener()
-    started_with = daemon.arguments(pid) if pid is not None else []
-    return [program, *started_with, "-f", config, *more]
+    return [program, *options, "-f", config, *more]
 
 
 def _refuse_invalid(config: str) -> None:
-    ran = run(_sshd_command(config, "-t"))
-    if ran.status != 0:
-        why = " ".join(ran.err.split()) or f"exit status {ran.status}"
-        raise TwofactorError(
-            "sshd_config_invalid",
-            f"sshd would not take its configuration with the change in it: {why}.",
-            "Mend the configuration that sshd names, then run again.",
-        )
+    for options in usual():
+        ran = run(_sshd_command(options, config, "-t"))
+        if ran.status != 0:
+            why = " ".join(ran.err.split()) or f"exit status {ran.status}"
+            raise TwofactorError(
+                "sshd_config_invalid",
+                f"sshd would not take its configuration with the change in it: {why}.",
+                "Mend the configuration that sshd names, then run again.",
+            )
 
 
-def effective(config: str, visitor: Visitor) -> dict[str, str]:
-    """Return what sshd would apply to a login, by keyword in lower case (``sshd -T -C``)."""
+def effective(config: str, visitor: Visitor, options: list[str] | None = None) -> dict[str, str]:
+    """Return what sshd would apply to a login, by keyword in lower case (``sshd -T -C``).
+
+    ``options`` are those that it was started with, None for the ones of the sshd that runs.
+    """
     where = f"user={visitor.user},host={visitor.address},addr={visitor.address}"
-    ran = run(_sshd_command(config, "-T", "-C", where))
+    ran = run(_sshd_command(usual()[0] if options is None else options, config, "-T", "-C", where))
     if ran.status != 0:
         raise TwofactorError(
             "sshd_config_invalid",
@@ -219,8 +243,12 @@ def effective(config: str, visitor: Visitor) -> dict[str, str]:
 
 
 def _refuse_different(config: str, visitor: Visitor, ssh: SshPolicy) -> None:
-    settings = effective(config, visitor)
-    wrong = sshd.differences(settings, sshd.expected(ssh, is_exempt=visitor.is_exempt))
+    wanted = sshd.expected(ssh, is_exempt=visitor.is_exempt)
+    wrong = [
+        sentence
+        for options in usual()
+        for sentence in sshd.differences(effective(config, visitor, options), wanted)
+    ]
     if wrong:
         raise Refused(
             [
@@ -228,7 +256,8 @@ def _refuse_different(config: str, visitor: Visitor, ssh: SshPolicy) -> None:
                     "sshd_overridden",
                     f"With the change in place sshd would still not do as declared for user "
                     f"{visitor.user}: {'; '.join(wrong)}.",
-                    "Look for an option on sshd's command line (/etc/default/ssh, the service unit).",
+                    "Look for an option on sshd's command line (/etc/default/ssh, the service unit), and for "
+                    "PAMServiceName in its configuration.",
                 )
             ]
         )

@@ -1,12 +1,11 @@
 from __future__ import annotations
 
-import builtins
-import io
 import os
+import shutil
 import signal
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -15,36 +14,77 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
 
 LISTENER = "sshd: /usr/sbin/sshd -D -o Port=2222 [listener] 0 of 10-100 startups"
+PLAIN = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
+HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
+LISTENS, CONNECTED = "0A", "01"
+HANGUP, OTHERS = "0000000180014005", "0000000180014004"
 
 
 class Processes:
-    """A /proc with processes, and a pid file."""
+    """A /proc with processes and their sockets."""
 
-    def __init__(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.proc: dict[int, tuple[str, int, str]] = {}
-        self.pid_file = tmp_path / "sshd.pid"
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.folder = folder
         self.killed: list[tuple[int, int]] = []
-        monkeypatch.setattr(daemon, "PID_FILES", (str(tmp_path / "none.pid"), str(self.pid_file)))
-        monkeypatch.setattr(builtins, "open", self._open(builtins.open))
-        monkeypatch.setattr(daemon.os, "listdir", lambda _path: [*map(str, self.proc), "self"])
-        monkeypatch.setattr(os, "kill", lambda pid, number: self.killed.append((pid, number)))
-        monkeypatch.setattr(time, "sleep", lambda _seconds: None)
+        self.on_hup: Callable[[int], None] = self.restart
+        self.now = 0.0
+        self._inode = 1000
+        self.environment = folder / "environment"
+        monkeypatch.setattr(
+            daemon,
+            "ENVIRONMENT_FILES",
+            ((str(self.environment), "SSHD_OPTS"), (str(folder / "none"), "OPTIONS")),
+        )
+        monkeypatch.setattr(daemon, "PROC", str(folder))
+        monkeypatch.setattr(daemon, "SUPERUSER", os.getuid())
+        monkeypatch.setattr(os, "kill", self._kill)
+        monkeypatch.setattr(time, "monotonic", lambda: self.now)
+        monkeypatch.setattr(time, "sleep", self._sleep)
+        (folder / "self").mkdir()
+
+    def _sleep(self, seconds: float) -> None:
+        self.now += seconds
+
+    def _kill(self, pid: int, number: int) -> None:
+        self.killed.append((pid, number))
+        self.on_hup(pid)
 
     def add(self, pid: int, title: str = LISTENER, parent: int = 1, comm: str = "sshd") -> None:
-        self.proc[pid] = (comm, parent, title)
+        of_process = self.folder / str(pid)
+        (of_process / "fd").mkdir(parents=True)
+        (of_process / "net").mkdir()
+        (of_process / "comm").write_text(comm + "\n")
+        (of_process / "cmdline").write_text(title + "\0")
+        (of_process / "stat").write_text(f"{pid} (sshd: ) x) S {parent} 1 1")
+        os.symlink("/dev/null", of_process / "fd" / "0")
+        self.catch(pid, HANGUP)
+        self.restart(pid)
 
-    def _open(self, original: Any) -> Any:
-        def call(path: Any, *arguments: Any, **named: Any) -> Any:
-            if not str(path).startswith("/proc/"):
-                return original(path, *arguments, **named)
-            _, _, pid, name = str(path).split("/")
-            if not pid.isdigit() or int(pid) not in self.proc:
-                raise FileNotFoundError(path)
-            comm, parent, title = self.proc[int(pid)]
-            stat = f"{pid} (sshd: ) x) S {parent} 1 1"
-            return io.StringIO({"comm": comm + "\n", "cmdline": title + "\0", "stat": stat}[name])
+    def catch(self, pid: int, signals: str) -> None:
+        """Have a process catch some signals, as proc(5) prints them."""
+        text = f"Name:\tsshd\nSigIgn:\t0000000000001000\nSigCgt:\t{signals}\nThreads:\t1\n"
+        (self.folder / str(pid) / "status").write_text(text)
 
-        return call
+    def restart(self, pid: int) -> None:
+        """Give a process a new socket to listen on, and one that is connected."""
+        self._inode += 2
+        of_process = self.folder / str(pid)
+        for number, inode in ((3, self._inode), (4, self._inode + 1)):
+            link = of_process / "fd" / str(number)
+            link.unlink(missing_ok=True)
+            os.symlink(f"socket:[{inode}]", link)
+        rows = [f"{n}: A B {state} 0:0 0:0 0 0 0 {i}\n" for n, state, i in self._rows()]
+        (of_process / "net" / "tcp").write_text(HEAD + "".join(rows))
+
+    def _rows(self) -> list[tuple[int, str, int]]:
+        # The port that somebody else listens on is in the table as well.
+        return [(0, LISTENS, 7), (1, LISTENS, self._inode), (2, CONNECTED, self._inode + 1)]
+
+    def close(self, pid: int) -> None:
+        (self.folder / str(pid) / "fd" / "3").unlink(missing_ok=True)
+
+    def end(self, pid: int) -> None:
+        shutil.rmtree(self.folder / str(pid))
 
 
 @pytest.fixture
@@ -59,35 +99,48 @@ def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
         pytest.param(LISTENER, 0, "sshd", True, id="first process of a container"),
         pytest.param("/usr/sbin/sshd\0-D", 1, "sshd", True, id="before OpenSSH 8.2, no title"),
         pytest.param("sshd: alice [priv]", 7, "sshd", False, id="a session"),
+        pytest.param(LISTENER, 7, "sshd", False, id="in a container, as its host sees it"),
         pytest.param("sshd: alice [priv]", 1, "sshd", False, id="a session that init has started or inherited"),
         pytest.param("/usr/sbin/sshd\0-i", 1, "sshd", False, id="a socket-activated one, just started"),
         pytest.param("sshd-session: alice [priv]", 1, "sshd-session", False, id="a session from OpenSSH 9.8"),
-        pytest.param("/usr/bin/vi", 1, "vi", False, id="something else with its old number"),
+        pytest.param("/usr/bin/vi", 1, "vi", False, id="something else"),
     ],
 )  # fmt: skip
-@pytest.mark.parametrize("by", ["pid file", "search"])
 def test_which_process_listens(
-    processes: Processes, title: str, parent: int, comm: str, listens: bool, by: str
+    processes: Processes, title: str, parent: int, comm: str, listens: bool
 ) -> None:
     processes.add(42, title, parent, comm)
-    if by == "pid file":
-        processes.pid_file.write_text("42\n")
 
-    assert daemon.listener() == (42 if listens else None)
+    assert daemon.listeners() == ([42] if listens else [])
 
 
-@pytest.mark.parametrize("text", ["", "rubbish", "4711\n"])
-def test_pid_file_that_says_nothing(processes: Processes, text: str) -> None:
-    processes.pid_file.write_text(text)
+def test_all_that_listen(processes: Processes) -> None:
+    for pid in (420, 36):
+        processes.add(pid)
+
+    assert daemon.listeners() == [36, 420]
+
+
+def test_what_a_user_has_started_is_no_sshd_of_the_host(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     processes.add(42)
+    monkeypatch.setattr(daemon, "SUPERUSER", os.getuid() + 1)
 
-    assert daemon.listener() == 42
+    assert daemon.listeners() == []
+
+
+def test_process_that_ends_meanwhile(processes: Processes) -> None:
+    processes.add(42)
+    (processes.folder / "42" / "cmdline").unlink()
+
+    assert daemon.listeners() == []
 
 
 @pytest.mark.parametrize(
     ("title", "options"),
     [
-        ("sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups", []),
+        (PLAIN, []),
         (LISTENER, ["-o", "Port=2222"]),
         (
             "/usr/sbin/sshd\0-D\0-f\0/etc/other\0-oUsePAM=no\0-p\x0022",
@@ -101,6 +154,36 @@ def test_options_that_outrank_the_files(processes: Processes, title: str, option
 
     assert daemon.arguments(42) == options
     assert daemon.arguments(43) == []
+    assert daemon.started_with() == [options]
+
+
+@pytest.mark.parametrize(
+    ("text", "options"),
+    [
+        ("", []),
+        ("# options\nSSHD_OPTS=\n", []),
+        ("SSHD_OPTS=-oUsePAM=no\n", ["-oUsePAM=no"]),
+        ('SSHD_OPTS="-4 -f /etc/own -o UsePAM=no"\n', ["-f", "/etc/own", "-o", "UsePAM=no"]),
+        ("SSHD_OPTS=-p 22 # here\nSSHD_OPTS='-p 23'", ["-p", "23"]),
+        ('SSHD_OPTS="-p 22\n', []),
+        ("OPTIONS=-p 22\n", []),
+    ],
+)
+def test_options_of_an_sshd_that_systemd_will_start(
+    processes: Processes, text: str, options: list[str]
+) -> None:
+    processes.environment.write_text(text)
+    assert daemon.started_with() == [options]
+    processes.add(42, PLAIN)
+    assert daemon.started_with() == [[]]
+
+
+def test_options_of_each_sshd(processes: Processes) -> None:
+    assert daemon.started_with() == [[]]
+    for pid, title in ((36, PLAIN), (47, LISTENER), (48, LISTENER)):
+        processes.add(pid, title)
+
+    assert daemon.started_with() == [[], ["-o", "Port=2222"]]
 
 
 def test_nobody_listens_nobody_is_told(processes: Processes) -> None:
@@ -109,36 +192,88 @@ def test_nobody_listens_nobody_is_told(processes: Processes) -> None:
     assert processes.killed == []
 
 
-def test_reload_waits_for_the_pid_file(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_sshd_is_told(processes: Processes) -> None:
+    for pid in (36, 47):
+        processes.add(pid)
+    daemon.reload_sshd()
+
+    assert processes.killed == [(36, signal.SIGHUP), (47, signal.SIGHUP)]
+    assert processes.now == 0.0
+
+
+def test_reload_waits_until_each_listens_anew(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    for pid in (36, 47):
+        processes.add(pid)
+    processes.on_hup = processes.close
+    later = {0.005: 36, 0.01: 47}
+
+    def sleep(seconds: float) -> None:
+        processes.now += seconds
+        processes.restart(later[processes.now])
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    daemon.reload_sshd()
+
+    assert processes.now == 0.01
+
+
+def test_nobody_is_told_before_it_listens_to_signals(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An sshd listens first, and then catches SIGHUP; in between it would die of it."""
     processes.add(42)
-    processes.pid_file.write_text("42\n")
-    os.utime(processes.pid_file, (0, 0))
-    monkeypatch.setattr(time, "sleep", lambda _seconds: os.utime(processes.pid_file, (1, 1)))
+    processes.catch(42, OTHERS)
+
+    def sleep(seconds: float) -> None:
+        processes.now += seconds
+        if processes.now in (0.01, 0.025):
+            processes.catch(42, HANGUP)
+
+    def on_hup(pid: int) -> None:
+        assert processes.now == 0.01
+        processes.restart(pid)
+        processes.catch(pid, OTHERS)
+
+    monkeypatch.setattr(time, "sleep", sleep)
+    processes.on_hup = on_hup
     daemon.reload_sshd()
 
     assert processes.killed == [(42, signal.SIGHUP)]
+    assert processes.now == 0.025
 
 
-def test_reload_that_does_not_happen_is_an_error(
-    processes: Processes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize("which", ["says nothing", "gives up its socket"])
+def test_reload_that_does_not_happen_is_an_error(processes: Processes, which: str) -> None:
     processes.add(42)
-    processes.pid_file.write_text("42\n")
-    now = iter(range(100))
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
+    processes.on_hup = processes.close if which == "gives up its socket" else lambda _pid: None
     with pytest.raises(TwofactorError) as caught:
-        daemon.reload_sshd()
+        daemon.reload_sshd(patience=2.0)
     assert caught.value.code == "sshd_reload"
+    assert "process 42" in caught.value.message
+    assert 2.0 <= processes.now < 2.1
 
     daemon.reload_sshd(wait=False)
     assert len(processes.killed) == 2
 
 
-def test_reload_without_a_pid_file_does_not_wait(processes: Processes) -> None:
+def test_one_whose_sockets_are_not_known_is_told_and_not_waited_for(processes: Processes) -> None:
     processes.add(42)
+    processes.close(42)
+    processes.on_hup = lambda _pid: None
     daemon.reload_sshd()
 
     assert processes.killed == [(42, signal.SIGHUP)]
+
+
+def test_one_that_has_gone_when_it_is_told(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:
+    processes.add(42)
+
+    def gone(pid: int, _number: int) -> None:
+        processes.end(pid)
+        raise ProcessLookupError
+
+    monkeypatch.setattr(os, "kill", gone)
+    daemon.reload_sshd(wait=False)
 
 
 @pytest.mark.parametrize("socket", [True, False])
@@ -146,16 +281,7 @@ def test_sshd_that_ends_instead_is_started_anew_where_systemd_listens(
     processes: Processes, monkeypatch: pytest.MonkeyPatch, socket: bool
 ) -> None:
     processes.add(42)
-    processes.pid_file.write_text("42\n")
-
-    def end(pid: int, number: int) -> None:
-        processes.killed.append((pid, number))
-        processes.pid_file.unlink()
-        del processes.proc[pid]
-
-    now = iter(range(100))
-    monkeypatch.setattr(time, "monotonic", lambda: next(now))
-    monkeypatch.setattr(os, "kill", end)
+    processes.on_hup = processes.end
     monkeypatch.setattr(host, "find_program", lambda name: f"/usr/bin/{name}")
     monkeypatch.setattr(
         host, "run", lambda command: Ran(0 if socket and "ssh.socket" in command else 3, "", "")

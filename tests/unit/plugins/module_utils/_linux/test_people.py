@@ -302,11 +302,15 @@ def test_another_module_that_asks_for_codes(there: People, text: str, found: dic
     assert there.facts().other_modules == {}
 
 
-def test_ways_around_pam_count_only_where_the_console_is_to_ask(
+def test_other_ways_count_only_where_the_service_is_to_ask(
     there: People, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     way = TwofactorError("cockpit_other_way", "Cockpit lets users in with a ticket.")
     monkeypatch.setattr(cockpit, "other_ways", lambda host: [way] if host is there.host else [])
 
-    assert there.facts(services=("cockpit", "sshd")).other_ways == (way,)
-    assert there.facts(services=("sudo", "sshd")).other_ways == ()
+    other = TwofactorError("other_sshd", "Another sshd runs.")
+    monkeypatch.setattr(sshd_check, "other_sshds", lambda host: [other] if host is there.host else [])
+
+    assert there.facts(services=("cockpit", "sshd")).other_ways == (way, other)
+    assert there.facts(services=("cockpit",)).other_ways == (way,)
+    assert there.facts(services=("sudo",)).other_ways == ()

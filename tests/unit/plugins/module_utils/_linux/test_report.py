@@ -48,16 +48,18 @@ class Reported:
         self.clock = SYNCHRONISED
         self.modules = True
         self.asked: list[Visitor] = []
+        self.started_with: list[list[str]] = [[]]
         monkeypatch.setattr(report, "Host", lambda: self.host)
         monkeypatch.setattr(report, "find_program", lambda name: f"/usr/sbin/{name}")
         monkeypatch.setattr(clock, "read_clock", lambda: self.clock)
-        monkeypatch.setattr(daemon, "listener", lambda: 42)
+        monkeypatch.setattr(daemon, "listeners", lambda: [42])
+        monkeypatch.setattr(daemon, "started_with", lambda: self.started_with)
         monkeypatch.setattr(packages, "missing", lambda *_wanted: [])
         monkeypatch.setattr(packages, "has_pam_module", lambda _name: self.modules)
         monkeypatch.setattr(sshd_check, "effective", self._effective)
         monkeypatch.setattr(sshd_check, "_members", lambda groups, _users: {"carol"} if groups else set())
 
-    def _effective(self, _config: str, visitor: Visitor) -> dict[str, str]:
+    def _effective(self, _config: str, visitor: Visitor, _options: list[str]) -> dict[str, str]:
         self.asked.append(visitor)
         return sshd_settings(self.host.texts, PASSWORD_ALLOWED, visitor.user)
 
@@ -347,14 +349,45 @@ def test_sshd_that_reads_another_file_is_asked_about_that_one(
 ) -> None:
     asked: list[str] = []
 
-    def effective(config: str, _visitor: Visitor) -> dict[str, str]:
+    def effective(config: str, _visitor: Visitor, _options: list[str]) -> dict[str, str]:
         asked.append(config)
         return {"usepam": "yes", "authenticationmethods": "any"}
 
-    monkeypatch.setattr(sshd_check, "other_config", lambda: "/etc/ssh/own")
+    host.started_with = [["-f", "/etc/ssh/own"]]
     monkeypatch.setattr(sshd_check, "effective", effective)
     assert host.on().codes() == ["ssh_not_asking"]
     assert asked == ["/etc/ssh/own"]
+
+
+@pytest.mark.parametrize(
+    ("second", "codes"),
+    [
+        ({}, []),
+        ({"usepam": "no"}, ["ssh_not_asking"]),
+        ({"pamservicename": "sshd"}, []),
+        ({"pamservicename": "other"}, ["ssh_not_asking"]),
+        ({"authenticationmethods": "any"}, ["ssh_not_asking"]),
+    ],
+)
+def test_each_sshd_that_reads_the_usual_file_has_to_ask(
+    host: Reported, monkeypatch: pytest.MonkeyPatch, second: dict[str, str], codes: list[str]
+) -> None:
+    usual = sshd_check.effective
+    host.started_with = [[], ["-p", "2222"]]
+    monkeypatch.setattr(
+        sshd_check,
+        "effective",
+        lambda config, visitor, options: {**usual(config, visitor, options), **(second if options else {})},
+    )
+    assert host.on().codes() == codes
+
+
+def test_sshd_beside_the_usual_one_is_a_problem_of_an_ssh_that_asks(host: Reported) -> None:
+    host.started_with = [[], ["-f", "/etc/ssh/own"]]
+    assert host.codes() == []
+    found = host.on().read()
+    assert found["ssh"]["state"] == "enabled"
+    assert [problem["code"] for problem in found["problems"]] == ["other_sshd"]
 
 
 @pytest.mark.parametrize(
@@ -379,8 +412,8 @@ def test_ssh_is_judged_by_everybody_where_something_is_read_before_our_dropin(
     )
     read_first = name.startswith("00")
 
-    def effective(config: str, visitor: Visitor) -> dict[str, str]:
-        settings = host._effective(config, visitor)
+    def effective(config: str, visitor: Visitor, options: list[str]) -> dict[str, str]:
+        settings = host._effective(config, visitor, options)
         passed_over = read_first and visitor.user == "bob"
         return {**settings, **({"authenticationmethods": "publickey"} if passed_over else {})}
 

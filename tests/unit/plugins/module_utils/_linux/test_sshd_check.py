@@ -46,7 +46,7 @@ class Sshd:
         monkeypatch.setattr(sshd_check, "run", self.run)
         monkeypatch.setattr(sshd_check.tempfile, "mkdtemp", self.mkdtemp)
         monkeypatch.setattr(files, "make_folder", lambda *_arguments: None)
-        monkeypatch.setattr(daemon, "listener", lambda: None)
+        monkeypatch.setattr(daemon, "started_with", lambda: [[]])
 
     def mkdtemp(self, **_named: str) -> str:
         (self.folder / "staged").mkdir()
@@ -201,11 +201,24 @@ def test_host_without_the_program(program: Sshd, monkeypatch: pytest.MonkeyPatch
 
 
 def test_options_of_the_running_sshd_count(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "listener", lambda: 42)
-    monkeypatch.setattr(daemon, "arguments", lambda pid: ["-o", f"Port={pid}"])
+    monkeypatch.setattr(daemon, "started_with", lambda: [["-o", "Port=42"]])
     check(Seen(), ALICE)
 
     assert program.commands[0][:4] == ["/usr/sbin/sshd", "-o", "Port=42", "-f"]
+
+
+def test_each_sshd_that_reads_the_usual_file_is_asked(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    every = [[], ["-oUsePAM=no"], ["-f", "/etc/ssh/own"]]
+    monkeypatch.setattr(daemon, "started_with", lambda: every)
+    check(Seen(), ALICE)
+
+    assert [(command[1], command[-1] == "-t") for command in program.commands] == [
+        ("-f", True),
+        ("-oUsePAM=no", True),
+        ("-f", False),
+        ("-oUsePAM=no", False),
+    ]
+    assert sshd_check.usual() == every[:2]
 
 
 def settings(**changed: str) -> dict[str, str]:
@@ -253,33 +266,56 @@ def test_passwords_are_not_surely_taken_where_sshd_cannot_say(
 
 
 @pytest.mark.parametrize(
-    ("words", "other"),
+    ("words", "config"),
     [
-        ([], None),
-        (["-D"], None),
-        (["-oUsePAM=no", "-f", "/etc/ssh/sshd_config"], None),
-        (["-f/etc/ssh/../ssh/sshd_config"], None),
+        ([], paths.SSHD_CONFIG),
+        (["-oUsePAM=no", "-f", "/etc/ssh/sshd_config"], paths.SSHD_CONFIG),
+        (["-f/etc/ssh/../ssh/sshd_config"], paths.SSHD_CONFIG),
         (["-f", "/etc/ssh/own"], "/etc/ssh/own"),
         (["-f/etc/ssh/own", "-p", "22"], "/etc/ssh/own"),
-        (["-f", "/etc/ssh/own", "-f", "/etc/ssh/sshd_config"], None),
+        (["-f", "/etc/ssh/own", "-f", "/etc/ssh/sshd_config"], paths.SSHD_CONFIG),
     ],
 )
 def test_sshd_that_reads_another_file(
-    program: Sshd, monkeypatch: pytest.MonkeyPatch, words: list[str], other: str | None
+    program: Sshd, monkeypatch: pytest.MonkeyPatch, words: list[str], config: str
 ) -> None:
-    monkeypatch.setattr(daemon, "listener", lambda: 42)
-    monkeypatch.setattr(daemon, "arguments", lambda _pid: [word for word in words if word != "-D"])
+    monkeypatch.setattr(daemon, "started_with", lambda: [words])
     host = Seen()
-    assert sshd_check.other_config() == other
+    assert sshd_check.config_of(words) == config
+    assert sshd_check.usual() == [words]
+    assert sshd_check.other_sshds(host) == []  # type: ignore[arg-type]
 
     main, logins = host.texts[paths.SSHD_CONFIG], [Visitor("alice", SOMEWHERE, False)]
-    if other is None:
+    if config == paths.SSHD_CONFIG:
         sshd_check.check_staged(host, main, "", KEY, logins)  # type: ignore[arg-type]
         return
     with pytest.raises(TwofactorError, match="would never read") as caught:
         sshd_check.check_staged(host, main, "", KEY, logins)  # type: ignore[arg-type]
     assert caught.value.code == "sshd_other_config"
     sshd_check.check_staged(host, main, "", None, [])  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "is_open"),
+    [
+        ("Port 2222\nUsePAM yes\n", True),
+        ("Include /etc/ssh/sshd_config.d/*.conf\nPort 2222\n", False),
+        ("Port 2222\nInclude /etc/ssh/sshd_config.d/*.conf\n", True),
+        (None, True),
+    ],
+)
+def test_sshd_beside_the_usual_one(
+    program: Sshd, monkeypatch: pytest.MonkeyPatch, text: str | None, is_open: bool
+) -> None:
+    monkeypatch.setattr(daemon, "started_with", lambda: [[], ["-f", "/etc/ssh/own"], ["-p", "2200"]])
+    host = Seen()
+    if text is not None:
+        host.texts["/etc/ssh/own"] = text
+    found = sshd_check.other_sshds(host)  # type: ignore[arg-type]
+
+    assert [one.code for one in found] == ["other_sshd"] * is_open
+    assert all("/etc/ssh/own" in one.message for one in found)
+    check(host, ALICE)
 
 
 # Root's own drop-in.
