@@ -117,3 +117,21 @@ def test_another_way_into_the_web_console(console: Host, conf: str, word: str) -
     console.shell(f"rm /etc/krb5.keytab; printf '{conf}' > {CONF}")
     result = refused(console, "cockpit_other_way", **wanted(Token(), services=["cockpit"]))
     assert word in result["msg"]
+
+
+def test_a_reboot_takes_a_change_back_where_sockets_wait_for_logins(console: Host) -> None:
+    """A unit that has to come before a socket must not have to come after all sockets."""
+    console.shell("systemctl enable cockpit.socket ssh.socket 2>/dev/null; systemctl disable ssh 2>/dev/null")
+    try:
+        options = {**wanted(Token(), services=["cockpit"]), "confirm_within": 600}
+        assert console.module("twofactor_host", **options, guard=False)["changed"]
+        assert not console.ssh("alice", key=True)
+        console.restart()
+        assert not console.shell("journalctl -q --no-pager -b -g 'ordering cycle' || true")
+        assert "before it was confirmed" in console.shell("journalctl -q --no-pager -t twofactor -n 1 -o cat")
+        assert console.ssh("alice", key=True)
+    finally:
+        console.shell(
+            "systemctl disable cockpit.socket ssh.socket 2>/dev/null; systemctl enable ssh 2>/dev/null"
+        )
+        console.shell("systemctl stop ssh.socket")

@@ -83,17 +83,24 @@ _MAIN = f"import sys\nfrom {_PACKAGE}._linux.command import main\nsys.exit(main(
 BOOT_UNIT = f"""\
 [Unit]
 Description=Two-factor authentication: take back or end what was under way when the machine went down
+DefaultDependencies=no
+RequiresMountsFor={paths.STATE_FOLDER} {paths.COMMAND}
+After=sysinit.target
 ConditionPathExists=|{paths.ORIGINALS}
 ConditionPathExists=|{paths.PENDING}
 ConditionPathExists=|{paths.DISABLING}
 ConditionPathExists=|{paths.BYPASS}
 ConditionDirectoryNotEmpty=|{paths.TOKENS}
-Before=ssh.service sshd.service ssh.socket cockpit.socket systemd-user-sessions.service
+Before=ssh.service sshd.service ssh.socket sshd.socket cockpit.socket systemd-user-sessions.service
+Conflicts=shutdown.target
+Before=shutdown.target
 
 [Service]
 Type=oneshot
 ExecStart={paths.COMMAND} boot
 """
+"""Before the sockets on which logins wait, so not after basic.target as a service is by default: that comes after all
+sockets, and of such a circle systemd leaves something out, maybe this."""
 BOOT_WANTED = "[Unit]\nWants=twofactor-boot.service\n"
 
 

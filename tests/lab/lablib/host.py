@@ -167,10 +167,12 @@ class Host:
         if leader is None:
             return False
         try:
-            sockets = Path(f"/proc/{leader}/net/tcp").read_text(encoding="ascii")
+            # A socket of systemd's listens for both by the newer one.
+            tables = [Path(f"/proc/{leader}/net/{name}") for name in ("tcp", "tcp6")]
+            sockets = "".join(table.read_text(encoding="ascii") for table in tables)
         except OSError:
             return False
-        if not re.search(r": \w{8}:0016 \w{8}:0000 0A ", sockets):
+        if not re.search(r": \w+:0016 \w+:0000 0A ", sockets):
             return False
         # While it is there PAM turns everybody but root away.
         return not Path(f"/proc/{leader}/root/run/nologin").exists() and self._greets()
