@@ -69,6 +69,11 @@ def log(host: Host, lines: int = 1) -> str:
     return host.shell(f"journalctl -q --no-pager -t twofactor -n {lines} -o cat")
 
 
+def problem_codes(host: Host) -> list[str]:
+    """Return the codes of what a host reports as problems."""
+    return [problem["code"] for problem in host.module("twofactor_info")["twofactor"]["problems"]]
+
+
 def carried_out(host: Host, token: Token, method: str = "key_and_code", **options: Any) -> dict[str, Any]:
     """Make a change with the guard on, and see that it holds what it says."""
     options = options or wanted(token, method)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lockout.points import carried_out, refused, wanted
+from tests.lockout.points import carried_out, problem_codes, refused, wanted
 from tests.login.fleet import PASSWORD, Host, Token
 
 pytestmark = pytest.mark.starting_point
@@ -70,10 +70,6 @@ def _with_ticket(host: Host) -> str:
     return _comes_in(host, "--negotiate -u :")
 
 
-def _problems(host: Host) -> list[str]:
-    return [problem["code"] for problem in host.module("twofactor_info")["twofactor"]["problems"]]
-
-
 def test_a_kerberos_ticket_opens_the_web_console(console: Host) -> None:
     assert _with_ticket(console) == CAME_IN
     token = Token()
@@ -85,11 +81,11 @@ def test_a_kerberos_ticket_opens_the_web_console(console: Host) -> None:
     console.apply(**options, guard=False)
     assert _comes_in(console, f"-u 'alice:{PASSWORD}'") == STAYED_OUT, "a password asks for the code"
     assert _with_ticket(console) == CAME_IN, "and a ticket does not, whatever the service file says"
-    assert _problems(console) == ["cockpit_other_way"]
+    assert problem_codes(console) == ["cockpit_other_way"]
 
     console.shell(f"printf '[negotiate]\\naction = none\\n' > {CONF}")  # the remedy
     assert _with_ticket(console) == STAYED_OUT
-    assert _problems(console) == []
+    assert problem_codes(console) == []
     assert not console.apply(**options, guard=True)["changed"]
 
 
@@ -103,7 +99,7 @@ def test_the_way_is_closed_first(console: Host) -> None:
 def test_the_console_is_left_out(console: Host) -> None:
     token = Token()
     carried_out(console, token, **wanted(token, services=[]))
-    assert _problems(console) == []
+    assert problem_codes(console) == []
 
 
 @pytest.mark.parametrize(

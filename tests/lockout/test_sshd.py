@@ -15,6 +15,7 @@ from tests.lockout.points import (
     carried_out,
     is_refused,
     log,
+    problem_codes,
     protects,
     refused,
     snapshot,
@@ -197,9 +198,9 @@ def test_another_sshd_with_a_configuration_of_its_own(beside: Host) -> None:
     host.apply(**wanted(token), guard=False)
     protects(host, token)
     assert host.ssh("alice", port=OTHER_PORT, key=True), "which is why"
-    assert _problems(host) == ["other_sshd"]
+    assert problem_codes(host) == ["other_sshd"]
     host.shell(f"pkill -f '[s]shd.* {OTHER_PORT} .listener'")
-    assert _problems(host) == []
+    assert problem_codes(host) == []
 
 
 def test_another_sshd_that_reads_our_drop_in_as_well(beside: Host) -> None:
@@ -207,7 +208,7 @@ def test_another_sshd_that_reads_our_drop_in_as_well(beside: Host) -> None:
     host.shell("echo 'Include /etc/ssh/sshd_config.d/*.conf' > /etc/ssh/own")
     host.shell(f"/usr/sbin/sshd -f /etc/ssh/own -p {OTHER_PORT}")
     carried_out(host, token)
-    assert _problems(host) == []
+    assert problem_codes(host) == []
     assert not host.ssh("alice", port=OTHER_PORT, key=True)
     assert host.ssh("alice", port=OTHER_PORT, key=True, code=token.code(1))
 
@@ -219,10 +220,6 @@ def test_sshd_asks_another_service_of_pam(host: Host) -> None:
     host.shell("echo 'PAMServiceName own' > /etc/ssh/sshd_config.d/50-own.conf")
     result = refused(host, "sshd_overridden" if knows else "sshd_config_invalid", **wanted(Token()))
     assert "PAMServiceName" in result["msg"]
-
-
-def _problems(host: Host) -> list[str]:
-    return [problem["code"] for problem in host.module("twofactor_info")["twofactor"]["problems"]]
 
 
 def test_sshd_is_stopped(started_differently: Host) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.lockout.points import carried_out, protects, refused, wanted
+from tests.lockout.points import carried_out, problem_codes, protects, refused, wanted
 from tests.login.fleet import Host, Token
 
 pytestmark = pytest.mark.starting_point
@@ -71,7 +71,7 @@ def test_a_file_that_cannot_be_replaced(enforced: tuple[Host, Token], file: str)
 def test_a_stale_lock(enforced: tuple[Host, Token]) -> None:
     host, token = enforced
     host.shell(f"touch -d '-5 minutes' {TOKENS}/alice.oath.lock {TOKENS}/alice.oath.new")
-    assert "token_lock_stale" in _problems(host)
+    assert "token_lock_stale" in problem_codes(host)
     assert not host.ssh("alice", key=True, code=token.code())
     assert host.apply(**wanted(token), guard=True)["changed"]
     protects(host, token)
@@ -123,7 +123,7 @@ def test_a_change_that_was_cut_short(host: Host) -> None:
     }
     journal = {"files": {"/etc/pam.d/sshd": original, "/etc/ssh/sshd_config.d/00-twofactor.conf": None}}
     host.shell("cat > /var/lib/twofactor/journal/originals.json", stdin=json.dumps(journal))
-    assert "change_interrupted" in _problems(host)
+    assert "change_interrupted" in problem_codes(host)
     result = host.apply(**wanted(token), guard=True)
     assert "cut short" in result["printed"]
     protects(host, token)
@@ -167,7 +167,7 @@ def test_a_file_of_ours_that_is_damaged(enforced: tuple[Host, Token], path: str,
     host.shell(f"echo rubbish > {path}")
     users = {"users": [{"name": "alice", "secret": Token().secret}]}
     refused(host, code, policy={"window": 2}, secrets=users)
-    assert code in _problems(host)
+    assert code in problem_codes(host)
     login = host.ssh("alice", key=True, code=token.code())
     assert login.accepted
 
@@ -209,7 +209,3 @@ def test_two_changes_at_once(host: Host) -> None:
 
 def _shows(host: Host, token: Token) -> bool:
     return base64.b32decode(token.secret).hex() in host.shell(f"cat {TOKENS}/alice.oath")
-
-
-def _problems(host: Host) -> list[str]:
-    return [problem["code"] for problem in host.module("twofactor_info")["twofactor"]["problems"]]

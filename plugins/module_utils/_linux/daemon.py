@@ -125,8 +125,10 @@ def reload_sshd(*, wait: bool = True, patience: float = _PATIENCE) -> None:
     for pid in doors:
         while not _hears(pid) and time.monotonic() < deadline:
             time.sleep(0.005)
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGHUP)
+        # One that never catches it would die of it, and nobody could log in: rather an error, or the old configuration.
+        if _hears(pid):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGHUP)
     while waiting := [pid for pid, before in doors.items() if before and not _has_come_back(pid, before)]:
         if time.monotonic() >= deadline:
             raise TwofactorError(

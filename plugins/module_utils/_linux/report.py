@@ -238,7 +238,8 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
     if _outranks_all(host):
         ordinary = ordinary[:1]
     try:
-        said = {login.user: _said(login) for login in ordinary}
+        running = sshd_check.usual()
+        said = {login.user: _said(login, running) for login in ordinary}
     except TwofactorError as error:
         problems.append(_problem(error.code, error.message, error.remedy))
         said = {}
@@ -268,11 +269,9 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
     }
 
 
-def _said(login: sshd_check.Visitor) -> list[dict[str, str]]:
-    """Return what each sshd that reads the usual configuration, or the only one that runs, says of a login."""
-    return [
-        sshd_check.effective(sshd_check.config_of(options), login, options) for options in sshd_check.usual()
-    ]
+def _said(login: sshd_check.Visitor, running: list[list[str]]) -> list[dict[str, str]]:
+    """Return what each sshd says of a login, by the configuration that it reads."""
+    return [sshd_check.effective(sshd_check.config_of(options), login, options) for options in running]
 
 
 def _outranks_all(host: Host) -> bool:

@@ -111,12 +111,13 @@ def check_staged(
     is not changed.
     """
     with _staged(host, main, {paths.SSHD_DROPIN: dropin}) as path:
-        _refuse_invalid(path)
+        running = usual()
+        _refuse_invalid(path, running)
         if ssh is None:
             return
-        _refuse_other_config()
+        _refuse_other_config(running)
         for name in _relevant(logins, main, host):
-            _refuse_different(path, name, ssh)
+            _refuse_different(path, name, ssh, running)
 
 
 def check_root(host: Host, main: str, dropin: str | None, permit_root_login: str) -> None:
@@ -125,13 +126,14 @@ def check_root(host: Host, main: str, dropin: str | None, permit_root_login: str
     ``permit_root_login`` is what sshd has to say with it, nothing when it is to say what it likes; what it says for as
     long as it asks for codes is another module's to declare. The host is not changed.
     """
+    running = usual()
     with _staged(host, main, {paths.SSHD_ROOT_DROPIN: dropin}) as path:
-        _refuse_invalid(path)
+        _refuse_invalid(path, running)
     if not permit_root_login:
         return
     with _staged(host, main, {paths.SSHD_ROOT_DROPIN: dropin, paths.SSHD_DROPIN: None}) as path:
-        settings = effective(path, Visitor("root", SOMEWHERE, False))
-        wrong = sshd.differences(settings, {"permitrootlogin": permit_root_login})
+        root = Visitor("root", SOMEWHERE, False)
+        wrong = _differences(path, root, {"permitrootlogin": permit_root_login}, running)
         if wrong:
             raise TwofactorError(
                 "sshd_overridden",
@@ -189,18 +191,18 @@ def other_sshds(host: Host) -> list[TwofactorError]:
     ]
 
 
-def _refuse_other_config() -> None:
-    configs = [config_of(options) for options in daemon.started_with()]
-    if paths.SSHD_CONFIG not in configs:
+def _refuse_other_config(running: list[list[str]]) -> None:
+    config = config_of(running[0])
+    if config != paths.SSHD_CONFIG:
         raise TwofactorError(
             "sshd_other_config",
-            f"sshd was started with {configs[0]} as its configuration, so it would never read {paths.SSHD_DROPIN}.",
+            f"sshd was started with {config} as its configuration, so it would never read {paths.SSHD_DROPIN}.",
             "Take -f off its command line (/etc/default/ssh, the service unit) and restart it.",
         )
 
 
 def usual() -> list[list[str]]:
-    """Return the options of each sshd that reads the usual configuration."""
+    """Return the options of each sshd that reads the usual configuration; of all, where none does."""
     every = daemon.started_with()
     return [options for options in every if config_of(options) == paths.SSHD_CONFIG] or every
 
@@ -214,8 +216,8 @@ def _sshd_command(options: list[str], config: str, *more: str) -> list[str]:
     return [program, *options, "-f", config, *more]
 
 
-def _refuse_invalid(config: str) -> None:
-    for options in usual():
+def _refuse_invalid(config: str, running: list[list[str]]) -> None:
+    for options in running:
         ran = run(_sshd_command(options, config, "-t"))
         if ran.status != 0:
             why = " ".join(ran.err.split()) or f"exit status {ran.status}"
@@ -242,13 +244,20 @@ def effective(config: str, visitor: Visitor, options: list[str] | None = None) -
     return sshd.parse_effective(ran.out)
 
 
-def _refuse_different(config: str, visitor: Visitor, ssh: SshPolicy) -> None:
-    wanted = sshd.expected(ssh, is_exempt=visitor.is_exempt)
-    wrong = [
+def _differences(
+    config: str, visitor: Visitor, wanted: dict[str, str], running: list[list[str]]
+) -> list[str]:
+    """Return a sentence for each setting of a login that one of the sshds would not have as wanted."""
+    return [
         sentence
-        for options in usual()
+        for options in running
         for sentence in sshd.differences(effective(config, visitor, options), wanted)
     ]
+
+
+def _refuse_different(config: str, visitor: Visitor, ssh: SshPolicy, running: list[list[str]]) -> None:
+    wanted = sshd.expected(ssh, is_exempt=visitor.is_exempt)
+    wrong = _differences(config, visitor, wanted, running)
     if wrong:
         raise Refused(
             [

@@ -242,6 +242,16 @@ def test_nobody_is_told_before_it_listens_to_signals(
     assert processes.now == 0.025
 
 
+def test_one_that_never_listens_to_signals_is_left_alive(processes: Processes) -> None:
+    processes.add(42)
+    processes.catch(42, OTHERS)
+    with pytest.raises(TwofactorError) as caught:
+        daemon.reload_sshd()
+    assert caught.value.code == "sshd_reload"
+    daemon.reload_sshd(wait=False)
+    assert processes.killed == []
+
+
 @pytest.mark.parametrize("which", ["says nothing", "gives up its socket"])
 def test_reload_that_does_not_happen_is_an_error(processes: Processes, which: str) -> None:
     processes.add(42)

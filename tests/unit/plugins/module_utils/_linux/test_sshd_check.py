@@ -321,6 +321,24 @@ def test_sshd_beside_the_usual_one(
 # Root's own drop-in.
 
 
+def test_roots_login_is_judged_for_each_sshd(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daemon, "started_with", lambda: [[], ["-oPermitRootLogin=no"]])
+    usual = sshd_check.run
+    monkeypatch.setattr(
+        sshd_check,
+        "run",
+        lambda command: (
+            Ran(0, "permitrootlogin no\n", "")
+            if "-T" in command and "-oPermitRootLogin=no" in command
+            else usual(command)
+        ),
+    )
+    program.default = {"permitrootlogin": "yes"}
+    host = Seen()
+    with pytest.raises(TwofactorError, match="permitrootlogin is 'no' and not 'yes'"):
+        sshd_check.check_root(host, host.texts[paths.SSHD_CONFIG], "PermitRootLogin yes\n", "yes")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("said", ["yes", "no"])
 def test_roots_login_is_judged_with_its_dropin_and_without_ours(program: Sshd, said: str) -> None:
     program.default = {"permitrootlogin": said}
