@@ -15,47 +15,21 @@ from pathlib import Path
 import pytest
 import yaml
 
-LAB = Path(__file__).with_name("lab")
+from tests.support.lab_commands import LAB, STATE, LabUnderTest
+
 NAME = "labtest"
-STATE = Path("/var/lib/fleetauth-lab")
 HOSTS = {"web12": "debian12", "web13": "debian13", "clock": "timeserver"}
 
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab takes root")
 
 
+LAB_UNDER_TEST = LabUnderTest(NAME)
+shell, ssh, addresses = LAB_UNDER_TEST.shell, LAB_UNDER_TEST.ssh, LAB_UNDER_TEST.addresses
+
+
 def lab(*words: str, name: str = NAME, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run a command of the lab."""
-    done = subprocess.run(
-        [LAB, *words],
-        capture_output=True,
-        text=True,
-        env={**os.environ, "FLEETAUTH_LAB": name},
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0 or not check, done.stdout + done.stderr
-    return done
-
-
-def shell(host: str, script: str) -> str:
-    """Run a script inside a host."""
-    return lab("shell", host, "--", "bash", "-ec", script).stdout.strip()
-
-
-def ssh(host: str, user: str, *command: str) -> str:
-    """Log in to a host with the lab's key."""
-    words = [
-        *("ssh", "-i", str(STATE / NAME / "key"), "-o", "BatchMode=yes"),
-        *("-o", f"UserKnownHostsFile={STATE / NAME / 'known_hosts'}", "-o", "IdentitiesOnly=yes"),
-        *("-o", "StrictHostKeyChecking=yes", f"{user}@{addresses()[host]}", *command),
-    ]
-    return subprocess.run(words, capture_output=True, text=True, timeout=30, check=True).stdout
-
-
-def addresses() -> dict[str, str]:
-    """Return the hosts' addresses by name."""
-    lines = [line.split() for line in lab("list").stdout.splitlines()]
-    return {line[0]: line[2] for line in lines}
+    return LabUnderTest(name).run(*words, check=check)
 
 
 def states() -> dict[str, str]:

@@ -67,6 +67,12 @@ def _parser() -> argparse.ArgumentParser:
     ):
         add(name, action, text).add_argument("name", metavar="NAME")
     add("reset", _reset, "give hosts a fresh disk").add_argument("names", nargs="+", metavar="NAME")
+    snapshot = add("snapshot", _snapshot, "keep what is on hosts' disks, and boot them on it")
+    snapshot.add_argument("word", metavar="WORD")
+    snapshot.add_argument("names", nargs="+", metavar="NAME")
+    restore = add("restore", _restore, "put back what a snapshot has kept, and boot")
+    restore.add_argument("--to", default="", metavar="WORD", help="default: the last one taken or restored")
+    restore.add_argument("names", nargs="+", metavar="NAME")
     add("build", _build, "build images").add_argument("images", nargs="+", metavar="IMAGE")
     return parser
 
@@ -125,6 +131,16 @@ def _mend(lab: Lab, options: argparse.Namespace) -> None:
 def _reset(lab: Lab, options: argparse.Namespace) -> None:
     with lab.locked():
         lab.reset(options.names)
+
+
+def _snapshot(lab: Lab, options: argparse.Namespace) -> None:
+    with lab.locked():
+        lab.snapshot(check_host_name(options.word), options.names)
+
+
+def _restore(lab: Lab, options: argparse.Namespace) -> None:
+    with lab.locked():
+        lab.restore(options.names, options.to)
 
 
 def _build(_lab: Lab, options: argparse.Namespace) -> None:

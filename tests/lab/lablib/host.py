@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One host: its folder, what is its own on the disk, and booting and ending it.
 
-    upper/        what the host has changed on its image (overlay)
-    host.json     its name, image and number; written last, so a folder without it is no host
+    upper/        what the host has changed on its image or snapshot (overlay)
+    snapshots/    what snapshots have in place of that: WORD/root/, read-only from then on
+    host.json     its name, image, number and snapshot; written last, so a folder without it is no host
     console.log   what nspawn and the host's systemd said
 
 The overlay is mounted in a mount namespace of the nspawn process, so it goes when that goes.
@@ -27,13 +28,13 @@ from . import images
 from .cgroups import Group
 from .common import LabError, read_json, run, write_json
 from .definitions import has_penalties, image_named, key_of
-from .network import Network, remove_link
-from .overlay import Upper
+from .network import Network, forget_connections, remove_link
+from .overlay import Upper, read
 
 BOOT = """\
 lower=$1 folder=$2
 shift 2
-rm -rf "$folder/work"
+rm -rf "$folder/work" "$folder/old"
 mkdir -p "$folder/work" "$folder/root"
 # The page cache outlives a host, so nothing is lost when the overlay does not write through.
 mount -t overlay lab "$folder/root" \\
@@ -83,6 +84,7 @@ class Host:
         self.image: str = record["image"]
         self.key: str = record["key"]
         self.number: int = record["number"]
+        self.snapshot: str = record.get("snapshot", "")
         self.network = network
         self.address = network.address(self.number)
         self.group = Group(lab, self.name)
@@ -91,7 +93,34 @@ class Host:
     @property
     def host_key(self) -> str:
         """Return the public key by which the host's sshd is known."""
-        return (self.folder / "upper/etc/ssh/ssh_host_ed25519_key.pub").read_text(encoding="ascii").strip()
+        return read([self.upper, *self.layers()], "etc/ssh/ssh_host_ed25519_key.pub").strip()
+
+    @property
+    def upper(self) -> Path:
+        """Return the folder with the host's own part of its disk."""
+        return self.folder / "upper"
+
+    def layers(self) -> list[Path]:
+        """Return the folders beneath the host's own, the uppermost first."""
+        return [*self._snapshot_layers(self.snapshot), *images.layers(self.key)]
+
+    def _snapshot_layers(self, word: str) -> list[Path]:
+        if not word:
+            return []
+        folder = self._snapshot_folder(word)
+        record = read_json(folder / "snapshot.json")
+        if record is None:
+            raise LabError(
+                f"{self.name} has no snapshot {word!r}; `lab snapshot {word} {self.name}` takes it"
+            )
+        return [folder / "root", *self._snapshot_layers(record["below"])]
+
+    def _snapshot_folder(self, word: str) -> Path:
+        return self.folder / "snapshots" / word
+
+    def disk(self) -> Upper:
+        """Return the host's own part of its disk, to write while the host is stopped; made where it is missing."""
+        return Upper(self.upper, self.layers())
 
     def state(self) -> str:
         """Return running, cut (its cable is out) or stopped."""
@@ -109,7 +138,7 @@ class Host:
             *self.group.launcher(),
             *("unshare", "--mount", "--propagation", "slave", "--"),
             *("sh", "-euc", BOOT, "fleetauth-lab-host"),
-            ":".join(str(layer) for layer in images.layers(self.key)),
+            ":".join(str(layer) for layer in self.layers()),
             str(self.folder),
             *("--boot", "--quiet", "--register=no", "--keep-unit", "--link-journal=no"),
             *("--resolv-conf=off", "--timezone=off", f"--hostname={self.name}"),
@@ -142,7 +171,7 @@ class Host:
                 raise LabError(f"{self.name}: no answer from sshd after {patience:.0f} s\n{self.console()}")
             if self._has_ended():
                 raise HostEnded(f"{self.name}: the host ended while it booted\n{self.console()}")
-            time.sleep(0.1)
+            time.sleep(0.05)
 
     def _has_ended(self) -> bool:
         # What we started is the supervising process itself; an earlier command's is in its group.
@@ -156,10 +185,8 @@ class Host:
         # For the last steps systemd gives its place to systemd-shutdown.
         if "shutdow" in name_of(leader):
             return True
-        into = ("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid")
         # A host in trouble may not answer; it is taken for one that stays.
-        ask = ("timeout", "5", "systemctl", "is-system-running")
-        return run(*into, *ask, check=False).strip() == "stopping"
+        return self.ask("timeout", "5", "systemctl", "is-system-running").strip() == "stopping"
 
     def _is_ready(self) -> bool:
         """Look from inside first: a connection tried too early costs a second of ARP silence."""
@@ -202,6 +229,7 @@ class Host:
         """End the host as a power cut does; what it had written stays."""
         self.group.kill()
         remove_link(self.network.veth(self.number))
+        forget_connections(self.address)
         for kind in ("propagate", "unix-export"):
             leftover = Path("/run/systemd/nspawn", kind, self.network.machine(self.number))
             if leftover.is_dir():
@@ -217,10 +245,56 @@ class Host:
     def write_hosts(self, text: str) -> None:
         """Write /etc/hosts: through the running host, as its overlay must not change beneath it."""
         leader = self.group.leader()
-        root = Path(f"/proc/{leader}/root") if leader else self.folder / "upper"
-        file = root / "etc/hosts"
-        if not file.exists() or file.read_text(encoding="utf-8") != text:
-            file.write_text(text, encoding="utf-8")
+        if leader is not None:
+            file = Path(f"/proc/{leader}/root/etc/hosts")
+            if file.read_text(encoding="utf-8") != text:
+                file.write_text(text, encoding="utf-8")
+        elif read([self.upper, *self.layers()], "etc/hosts") != text:
+            self.disk().write("etc/hosts", text)
+
+    def power_off(self, patience: float) -> None:
+        """Shut a running host down in good order, so that its files are complete."""
+        if self.group.leader() is not None:
+            self.ask("systemctl", "poweroff")
+        deadline = time.monotonic() + patience
+        while self.group.processes():
+            if time.monotonic() > deadline:
+                raise LabError(
+                    f"{self.name}: still running {patience:.0f} s after poweroff\n{self.console()}"
+                )
+            time.sleep(0.05)
+        self.kill()
+
+    def keep(self, word: str) -> None:
+        """Make the stopped host's disk a snapshot, and let the host stand on it with an empty disk of its own."""
+        folder = self._snapshot_folder(word)
+        images.remove_tree(folder)  # one without a record, which a killed command has left
+        folder.mkdir(parents=True)
+        self.upper.rename(folder / "root")
+        write_json(folder / "snapshot.json", {"below": self.snapshot})
+        self.put_back(word)
+
+    def has_snapshot(self, word: str) -> bool:
+        """Say whether the host has a snapshot of that name."""
+        return (self._snapshot_folder(word) / "snapshot.json").exists()
+
+    def put_back(self, word: str) -> None:
+        """Let the stopped host stand on a snapshot, with an empty disk of its own; boot() removes the old one."""
+        self._snapshot_layers(word)
+        old = self.folder / "old"
+        if self.upper.exists():
+            images.remove_tree(old)
+            self.upper.rename(old)
+        self.snapshot = word
+        record = read_json(self.folder / "host.json") or {}
+        write_json(self.folder / "host.json", {**record, "snapshot": word})
+        self.disk()
+
+    def ask(self, *command: str) -> str:
+        """Run a command inside the running host that may fail, and return what it prints."""
+        leader = self.group.leader()
+        into = ("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid")
+        return run(*into, *command, check=False)
 
     def shell(self, command: list[str]) -> NoReturn:
         """Become a command that runs as root inside the host; sshd is not needed for it."""
@@ -266,7 +340,13 @@ def create(folder: Path, image: str, number: int, network: Network, public_key: 
     run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{folder.name}", "-f", key)
     write_json(
         folder / "host.json",
-        {"name": folder.name, "image": image, "key": key_of(definition), "number": number},
+        {
+            "name": folder.name,
+            "image": image,
+            "key": key_of(definition),
+            "number": number,
+            "snapshot": "",
+        },
     )
 
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 
-from . import images
+from . import chrony, images
 from .cgroups import Group, remove_slice
 from .common import STATE, LabError, ensure_packages, locked, read_json, run
 from .definitions import image_named
@@ -109,15 +109,9 @@ class Lab:
     def _write_names(self) -> None:
         """Let hosts know each other by name, and let ssh on this machine know their keys."""
         hosts = self.hosts()
-        names = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
-        aliased = any(host.name == "timeserver" for host in hosts)
+        text = names_of(hosts)
         for host in hosts:
-            # Whatever the time server is called, hosts also find it under this name.
-            alias = " timeserver" if host.image == "timeserver" and not aliased else ""
-            aliased = aliased or bool(alias)
-            names.append(f"{host.address} {host.name}{alias}")
-        for host in hosts:
-            host.write_hosts("\n".join(names) + "\n")
+            host.write_hosts(text)
         keys = "".join(f"{host.address},{host.name} {host.host_key}\n" for host in hosts)
         self.known_hosts.write_text(keys, encoding="ascii")
 
@@ -149,6 +143,31 @@ class Lab:
         self._write_names()
         self._boot(self.host(name) for name in names)
 
+    def snapshot(self, word: str, names: list[str]) -> None:
+        """Keep the disks of hosts as snapshots of that name; the hosts are booted anew on these."""
+        hosts = [self.host(name) for name in names]
+        for host in hosts:
+            if host.has_snapshot(word):
+                raise LabError(
+                    f"{host.name} has a snapshot {word!r} already; `lab reset {host.name}` removes it"
+                )
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            list(pool.map(lambda host: freeze(host, word), hosts))
+        self._boot(hosts)
+
+    def restore(self, names: list[str], word: str = "") -> None:
+        """Give hosts back the disk of a snapshot, by default the one that each stands on, and boot them."""
+        hosts = [self.host(name) for name in names]
+        for host in hosts:
+            if not (word or host.snapshot):
+                raise LabError(f"{host.name} has no snapshot; `lab snapshot WORD {host.name}` takes one")
+        text = names_of(self.hosts())
+        for host in hosts:
+            host.kill()
+            host.put_back(word or host.snapshot)
+            host.write_hosts(text)
+        self._boot(hosts)
+
     def down(self, names: list[str]) -> None:
         """Remove hosts; without names everything that is the lab's."""
         if not self.exists():
@@ -167,6 +186,26 @@ class Lab:
         if not any(STATE.glob("*/lab.json")):
             remove_slice()
             restore_limits()
+
+
+def names_of(hosts: list[Host]) -> str:
+    """Return /etc/hosts with the names of all hosts of a lab."""
+    names = ["127.0.0.1 localhost", "::1 localhost ip6-localhost ip6-loopback"]
+    aliased = any(host.name == "timeserver" for host in hosts)
+    for host in hosts:
+        # Whatever the time server is called, hosts also find it under this name.
+        alias = " timeserver" if host.image == "timeserver" and not aliased else ""
+        aliased = aliased or bool(alias)
+        names.append(f"{host.address} {host.name}{alias}")
+    return "\n".join(names) + "\n"
+
+
+def freeze(host: Host, word: str) -> None:
+    """Shut a host down, its clock's measurements kept, and make its disk a snapshot."""
+    if host.group.leader() is not None:
+        chrony.prepare_resume(host)
+    host.power_off(PATIENCE)
+    host.keep(word)
 
 
 def boot(host: Host) -> str:

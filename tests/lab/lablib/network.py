@@ -79,6 +79,15 @@ def remove_link(link: str) -> None:
         run("ip", "link", "delete", link, check=False)
 
 
+def forget_connections(address: str) -> None:
+    """End this machine's connections to a host that has gone, which would wait for an answer for minutes.
+
+    An ssh that shares its connection then goes too, so that nobody uses it for the host that comes next under this
+    address. A kernel that cannot do this leaves it to that host to refuse them.
+    """
+    run("ss", "--kill", "--tcp", "dst", address, check=False)
+
+
 def allocate(lab: str) -> int:
     """Return the lab's number; give it a free one if it has none, and write that down."""
     record = STATE / lab / "lab.json"

@@ -65,6 +65,17 @@ class Upper:
         return target
 
 
+def read(layers: list[Path], path: str) -> str:
+    """Return the text of a file of an overlay of these layers, or nothing where there is no such file."""
+    for layer in layers:
+        file = layer / path
+        if file.is_file():
+            return file.read_text(encoding="utf-8")
+        if os.path.lexists(file):  # the mark of a file that has been removed
+            return ""
+    return ""
+
+
 def files_below(folder: Path) -> list[Path]:
     """Return the files of a folder that belong to the checkout, in a fixed order."""
     files = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
