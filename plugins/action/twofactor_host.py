@@ -10,11 +10,12 @@ import datetime
 from collections.abc import Iterator
 from typing import Any
 
-from ansible.plugins.action import ActionBase
-
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils import _folder, _otpauth, _qr
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._book import Entry
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._host_action import HostAction
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._made import asks_for_secrets, refuse_bad
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._result import documented, without_output
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._sheet import Sheet
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._store import path_of
 
@@ -22,45 +23,30 @@ _SHEETS = "sheets"
 _ISSUER = "Two-factor"
 
 
-class ActionModule(ActionBase):
-    """Runs the module, and writes the sheets of the secrets that the host has made."""
+class ActionModule(HostAction):
+    """Runs the module on the host, and writes the sheets of the secrets that the host has made."""
 
-    _supports_check_mode = True
-    _supports_async = True
+    RETURN = documented("twofactor_host", "sheets", "installed_packages")
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        """Run the action."""
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        variables = task_vars or {}
-        arguments = dict(self._task.args)
-        wanted = arguments.pop(_SHEETS, None)
-        in_background = bool(self._task.async_val) and not self._connection.has_native_async
-        try:
-            sheets = _sheets(wanted, arguments, variables, in_background)
-            if sheets is None:
-                result.update(
-                    self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
-                )
-            else:
-                self._make_with_sheets(sheets, arguments, task_vars, result)
-        except TwofactorError as error:
-            reason = {"code": error.code, "message": error.message, "remedy": error.remedy}
-            result.update(failed=True, msg=str(error), reasons=[reason])
-        finally:
-            if not in_background:
-                self._remove_tmp_path(self._connection._shell.tmpdir)
-        return result
-
-    def _make_with_sheets(
-        self, sheets: _Sheets, arguments: dict[str, Any], task_vars: Any, result: dict[str, Any]
-    ) -> None:
-        """Run the module in the foreground, and put what it says into ``result``, sheets in the place of secrets."""
+    def _act(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        sheets = _sheets(arguments.pop(_SHEETS, None), arguments, task_vars or {}, self._in_background)
+        if sheets is None:
+            return self._make_without_sheets(arguments, task_vars)
         arguments["secrets"] = {**arguments["secrets"], "return_secrets": True}
         with _unshown(self._connection):
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
-        made = result.pop("secrets", [])
+            result = super()._act(arguments, task_vars)
+        made = result.pop("secrets", None) or []
         if not result.get("failed"):
+            refuse_bad(made, arguments["secrets"], sheets.issuer)
             result[_SHEETS] = sheets.write(made)
+        return without_output(result)
+
+    def _make_without_sheets(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
+        """Return the result of the module, whose secrets go to whoever runs the task where that was asked for."""
+        result = super()._act(arguments, task_vars)
+        options = arguments.get("secrets") or {}
+        refuse_bad(result.get("secrets"), options)
+        return without_output(result) if asks_for_secrets(options) else result
 
 
 @contextlib.contextmanager
@@ -119,7 +105,8 @@ class _Sheets:
         options = {key: value for key, value in dict(wanted).items() if value}
         self._folder = _path_of(str(options.get("folder") or _folder.NAME), variables)
         self._formats = tuple(str(name) for name in options.get("formats") or ("html",))
-        self._issuer = str(options.get("issuer") or _ISSUER)
+        self.issuer = str(options.get("issuer") or "")
+        """The fleet's own, empty where none is declared."""
         self._account = str(options.get("account") or "%u@%h")
         self._host = str(variables.get("inventory_hostname") or "")
         unknown = sorted(set(self._formats) - set(_folder.FORMATS))
@@ -154,7 +141,10 @@ class _Sheets:
             account, issuer = _otpauth.labels_of(uri)
             kind = _otpauth.kind_of(uri)
         else:
-            account, issuer = self._account.replace("%u", user).replace("%h", self._host), self._issuer
+            account, issuer = (
+                self._account.replace("%u", user).replace("%h", self._host),
+                (self.issuer or _ISSUER),
+            )
             kind = (int(entry["digits"]), int(entry["interval"]))
         kept = Entry(str(entry["secret"]), *kind, issued=today)
         return Sheet(user, account, issuer, kept, (self._host,), made_by_host=uri)

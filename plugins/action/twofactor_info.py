@@ -8,19 +8,21 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from ansible.plugins.action.normal import ActionModule as NormalActionModule
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._host_action import HostAction
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._result import documented
 
 TOLERANCE = 10.0
 """Seconds. A clock that is off by more makes codes fail that are right."""
 
 
-class ActionModule(NormalActionModule):
-    """Runs the module, and compares the time that it tells with the one here."""
+class ActionModule(HostAction):
+    """Runs the module on the host, and compares the time that it tells with the one here."""
 
-    def run(self, tmp: Any = None, task_vars: Any = None) -> dict[str, Any]:
-        """Run the action."""
+    RETURN = documented("twofactor_info", "twofactor.clock.controller_offset")
+
+    def _act(self, arguments: dict[str, Any], task_vars: Any) -> dict[str, Any]:
         before = time.time()
-        result: dict[str, Any] = super().run(tmp, task_vars)
+        result = super()._act(arguments, task_vars)
         compare(result.get("twofactor"), before, time.time())
         return result
 
@@ -40,10 +42,11 @@ def compare(report: Any, before: float, after: float) -> None:
     offset = round(ahead - behind, 3)
     clock["controller_offset"] = offset
     if abs(offset) > TOLERANCE:
-        report["problems"].append(
+        report["problems"] = [
+            *(report.get("problems") or []),
             {
                 "code": "clock_differs",
                 "message": f"The clock is off by {offset:+.0f} s or more from that of the controller.",
                 "remedy": "Find out which of the two is wrong, and run the role fleetauth.twofactor.ntp.",
-            }
-        )
+            },
+        ]

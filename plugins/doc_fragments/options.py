@@ -226,10 +226,11 @@ options:
 options:
   packages:
     description:
-      - What to do when packages are missing. V(require) fails; V(report) does nothing yet and returns their names,
-        so that a role can install them.
+      - What to do when packages are missing. V(require) fails. V(report) does nothing yet and returns their names.
+      - V(install) installs them with M(ansible.builtin.package), and does the rest then. Only packages that this
+        collection needs are ever installed, whatever the host says that it lacks.
     type: str
-    choices: [require, report]
+    choices: [require, report, install]
     default: require
 """
 

@@ -109,7 +109,8 @@ SSHD_ARGS: dict[str, Any] = {
     "root_login": {"type": "str", "choices": ["allowed", "denied", "unmanaged"]},
 }
 PACKAGES_ARGS: dict[str, Any] = {
-    "packages": {"type": "str", "choices": ["require", "report"], "default": "require"},
+    # The controller's half installs, and asks twice: what comes here is never "install".
+    "packages": {"type": "str", "choices": ["require", "report", "install"], "default": "require"},
 }
 BOUNDS = {
     "window": (0, 10),

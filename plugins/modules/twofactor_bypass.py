@@ -54,11 +54,39 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+users:
+  description: Users whose tokens changed.
+  returned: success
+  type: dict
+  contains:
+    added:
+      description: Users who had no token before.
+      type: list
+      elements: str
+    renewed:
+      description: Users who were renewed under the renewal word.
+      type: list
+      elements: str
+    removed:
+      description: Users whose tokens are gone.
+      type: list
+      elements: str
+  sample: {added: [carol], renewed: [], removed: []}
 reasons:
   description: Why it was refused. Nothing has changed then.
   returned: failure
   type: list
   elements: dict
+  contains:
+    code:
+      description: A word for programs, see docs/guard.md.
+      type: str
+    message:
+      description: What was refused, and why.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -46,6 +46,16 @@ reasons:
   returned: failure
   type: list
   elements: dict
+  contains:
+    code:
+      description: A word for programs, see docs/guard.md.
+      type: str
+    message:
+      description: What was refused, and why.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -92,35 +92,92 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pending:
-  description: That the change waits to be confirmed, with C(confirm_within) in seconds.
+  description: That the change waits to be confirmed.
   returned: when O(confirm_within) was given and something changed
   type: dict
+  contains:
+    confirm_within:
+      description: Seconds within which it has to be confirmed.
+      type: float
 missing_packages:
   description: Packages that the host lacks. Nothing has been done yet.
   returned: when O(packages=report) and something is missing
   type: list
   elements: str
   sample: [libpam-oath]
+installed_packages:
+  description: Packages that have been installed, or would be in check mode.
+  returned: when O(packages=install) and something was missing
+  type: list
+  elements: str
+  sample: [libpam-oath]
 users:
-  description: Whose tokens changed, as with M(fleetauth.twofactor.twofactor_secret).
+  description: Users whose tokens changed.
   returned: success
   type: dict
-  sample: {added: [alice, bob], renewed: [], removed: []}
+  contains:
+    added:
+      description: Users who had no token before.
+      type: list
+      elements: str
+    renewed:
+      description: Users who were renewed under the renewal word.
+      type: list
+      elements: str
+    removed:
+      description: Users whose tokens are gone.
+      type: list
+      elements: str
+  sample: {added: [carol], renewed: [], removed: []}
 secrets:
-  description: The secrets that this host has just made, as with M(fleetauth.twofactor.twofactor_secret).
+  description: The secrets that this host has just made. Secrets that were given never come back.
   returned: when the host made one, without O(sheets)
   type: list
   elements: dict
+  contains:
+    name:
+      description: The user.
+      type: str
+    secret:
+      description: The secret in base32, as authenticator apps take it.
+      type: str
+    uri:
+      description: The same as a URI for a QR code, as TrueNAS puts it; on TrueNAS only.
+      type: str
+    digits:
+      description: The digits of its codes; on Linux only, since TrueNAS has them in the URI.
+      type: int
+    interval:
+      description: The seconds for which each is shown; on Linux only.
+      type: int
 sheets:
-  description: The folder of the sheets, and the users for whom one has been written.
+  description: The sheets that were written.
   returned: with O(sheets), when a user has no C(secret)
   type: dict
+  contains:
+    folder:
+      description: Their folder on the controller.
+      type: str
+    written:
+      description: Users for whom one has been written.
+      type: list
+      elements: str
   sample: {folder: /srv/inventory/twofactor_sheets, written: [root]}
 reasons:
   description: Why a change was refused. Nothing has changed then.
   returned: failure
   type: list
   elements: dict
+  contains:
+    code:
+      description: A word for programs, see docs/guard.md.
+      type: str
+    message:
+      description: What was refused, and why.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

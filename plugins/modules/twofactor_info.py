@@ -50,43 +50,151 @@ twofactor:
       description: The policy as it was last declared.
       type: dict
     services:
-      description: PAM services besides SSH that are declared or ask for a code, with C(name) and C(asks_code).
+      description: PAM services besides SSH that are declared or ask for a code.
       type: list
       elements: dict
+      contains:
+        name:
+          description: Its name.
+          type: str
+        asks_code:
+          description: Whether it asks for a code.
+          type: bool
     ssh:
-      description: What SSH asks for; C(state), C(methods), C(root_login) and C(running).
+      description: What SSH asks for.
       type: dict
+      contains:
+        state:
+          description: V(enabled) when every login is asked for a code, V(disabled) otherwise.
+          type: str
+        methods:
+          description: The authentication methods that are allowed then.
+          type: list
+          elements: str
+        root_login:
+          description: Whether root may log in, as sshd puts it; null when sshd does not say.
+          type: str
+        running:
+          description: Whether sshd runs.
+          type: bool
     users:
-      description:
-        - Users with a token; C(name), C(enrolled), C(backup), C(digits), C(interval), C(last_used).
-        - C(verified) tells whether the user has shown a right code of the present secret, C(recovery_left) how many
-          recovery codes are left, C(previous) whether the secret before is accepted as well, and C(previous_until) when
-          that ends.
+      description: Users with a token, on TrueNAS also users who may log in without one.
       type: list
       elements: dict
+      contains:
+        name:
+          description: The user.
+          type: str
+        enrolled:
+          description: Whether the user has a token that works.
+          type: bool
+        backup:
+          description: Whether there is one for a second device.
+          type: bool
+        digits:
+          description: Digits of a code; null without a token.
+          type: int
+        interval:
+          description: Seconds for which a code is shown; null without a token.
+          type: int
+        last_used:
+          description: When a code was last accepted, in the host's local time; null for never.
+          type: str
+        verified:
+          description: Whether the user has shown a valid code of the present secret; on Linux only.
+          type: bool
+        recovery_left:
+          description: How many recovery codes are left; null for a user who never had any; on Linux only.
+          type: int
+        previous:
+          description: Whether the secret before is accepted as well; on Linux only.
+          type: bool
+        previous_until:
+          description: When that ends; null when there is none; on Linux only.
+          type: str
+        ssh_password:
+          description: Whether the user may log in over SSH with a password; on TrueNAS only.
+          type: bool
     clock:
-      description:
-        - C(synchronised), C(offset) in seconds (positive when ahead), C(source) and C(daemon).
-        - On TrueNAS also C(servers), C(now), its time in seconds since 1970, and C(controller_offset), by how many
-          seconds that is off from the controller's clock at least; more than 10 are a problem.
+      description: The clock.
       type: dict
+      contains:
+        synchronised:
+          description: Whether it follows a time source.
+          type: bool
+        offset:
+          description: How many seconds it is ahead, negative when it is behind; null when unknown.
+          type: float
+        source:
+          description: The source that it follows.
+          type: str
+        daemon:
+          description: The program or kernel that says so.
+          type: str
+        now:
+          description: The host's time in seconds since 1970; on TrueNAS only.
+          type: float
+        servers:
+          description: The time servers that are configured; on TrueNAS only.
+          type: list
+          elements: str
+        controller_offset:
+          description:
+            - By how many seconds that time is off from the controller's clock at least; more than 10 are a problem.
+          returned: on TrueNAS
+          type: float
     missing_packages:
       description: Packages that the second factor needs and that are not installed.
       type: list
       elements: str
     bypass:
-      description:
-        - Who is let off for a time; C(host) for the whole host or null, and C(users) by name. Each has C(until), in
-          seconds since 1970, C(reason) and C(by).
+      description: Users who are let off for a time.
       type: dict
+      contains:
+        host:
+          description: The bypass of the whole host; null for none.
+          type: dict
+          contains:
+            until:
+              description: When it ends, in seconds since 1970.
+              type: float
+            by:
+              description: The account that declared it.
+              type: str
+            reason:
+              description: The reason that was given.
+              type: str
+        users:
+          description: The bypasses of users by name, each as that of the host.
+          type: dict
     pending:
-      description: The change that waits to be confirmed, with C(by), C(reason) and C(seconds_left).
+      description: The change that waits to be confirmed.
       returned: when there is one
       type: dict
+      contains:
+        by:
+          description: The account that made it.
+          type: str
+        reason:
+          description: The reason that was given.
+          type: str
+        seconds_left:
+          description: Seconds until the host takes it back.
+          type: float
     problems:
-      description: What is wrong, each with C(code), C(message) and C(remedy).
+      description: What is wrong.
       type: list
       elements: dict
+      contains:
+        code:
+          description: A word for programs, see docs/guard.md.
+          type: str
+        message:
+          description: What is wrong.
+          type: str
+        remedy:
+          description: What to do about it.
+          type: str
   sample:
     platform: linux
     version: Debian GNU/Linux 12 (bookworm)
@@ -108,6 +216,21 @@ twofactor:
     missing_packages: []
     bypass: {host: null, users: {}}
     problems: []
+reasons:
+  description: Why nothing could be read.
+  returned: failure
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: A word for programs, see docs/guard.md.
+      type: str
+    message:
+      description: What was refused, and why.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -86,6 +86,28 @@ missing_packages:
   returned: when O(packages=report) and something is missing
   type: list
   elements: str
+  sample: [chrony]
+installed_packages:
+  description: Packages that have been installed, or would be in check mode.
+  returned: when O(packages=install) and something was missing
+  type: list
+  elements: str
+  sample: [chrony]
+reasons:
+  description: Why a change was refused. Nothing has changed then.
+  returned: failure
+  type: list
+  elements: dict
+  contains:
+    code:
+      description: A word for programs, see docs/guard.md.
+      type: str
+    message:
+      description: What was refused, and why.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

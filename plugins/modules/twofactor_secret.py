@@ -57,7 +57,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 users:
-  description: Whose tokens changed.
+  description: Users whose tokens changed.
   returned: success
   type: dict
   contains:
@@ -100,6 +100,16 @@ reasons:
   returned: failure
   type: list
   elements: dict
+  contains:
+    code:
+      description: A word for programs, see docs/guard.md.
+      type: str
+    message:
+      description: What was refused, and why.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -40,14 +40,46 @@ EXAMPLES = r"""
 
 RETURN = r"""
 pending:
-  description: That the change waits to be confirmed, with C(confirm_within) in seconds.
+  description: That the change waits to be confirmed.
   returned: when O(confirm_within) was given and something changed
   type: dict
+  contains:
+    confirm_within:
+      description: Seconds within which it has to be confirmed.
+      type: float
+users:
+  description: Users whose tokens changed.
+  returned: success
+  type: dict
+  contains:
+    added:
+      description: Users who had no token before.
+      type: list
+      elements: str
+    renewed:
+      description: Users who were renewed under the renewal word.
+      type: list
+      elements: str
+    removed:
+      description: Users whose tokens are gone.
+      type: list
+      elements: str
+  sample: {added: [carol], renewed: [], removed: []}
 reasons:
   description: Why a change was refused. Nothing has changed then.
   returned: failure
   type: list
   elements: dict
+  contains:
+    code:
+      description: A word for programs, see docs/guard.md.
+      type: str
+    message:
+      description: What was refused, and why.
+      type: str
+    remedy:
+      description: What to do about it.
+      type: str
   sample:
     - code: methods_conflict
       message: methods cannot hold key_and_code and password_and_code together.

@@ -9,10 +9,11 @@ anything: what is not as the module has it makes that host unreadable, and never
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, cast
+
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils import _printable
 
 _T = TypeVar("_T")
 _FAR = 1e11
@@ -21,8 +22,6 @@ _LONGEST = 1000
 """Characters of a sentence."""
 _MOST = 10_000
 """Entries of a list: more users than any host has."""
-_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ud800-\udfff]+")
-"""Control characters, those that turn the direction of writing or take no room, and halves of characters."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +119,7 @@ class _Unexpected(Exception):
 
 def text(value: str) -> str:
     """Return what can be shown: one line, nothing that hides or turns around, not without end."""
-    value = _UNPRINTABLE.sub("\N{REPLACEMENT CHARACTER}", " ".join(value[: 4 * _LONGEST].split()))
+    value = _printable.one_line(" ".join(value[: 4 * _LONGEST].split()))
     return value if len(value) <= _LONGEST else value[: _LONGEST - 1] + "…"
 
 

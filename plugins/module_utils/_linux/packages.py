@@ -50,6 +50,11 @@ def missing(*wanted: str) -> list[str]:
     return [names[what] for what in lacking]
 
 
+def known_names() -> set[str]:
+    """Return the names of all packages that any distribution could lack."""
+    return {name for names in _NAMES.values() for name in names.values()}
+
+
 def family(os_release: str) -> str:
     """Return the family of distributions that an os-release(5) text names; debian when unknown."""
     pairs = dict(line.partition("=")[::2] for line in os_release.split("\n"))

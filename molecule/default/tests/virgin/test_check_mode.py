@@ -9,9 +9,7 @@ from testinfra.host import Host
 from ansible_collections.fleetauth.twofactor.molecule.default.tests.fleet import HOSTS, converge
 
 WOULD_CHANGE = [
-    "fleetauth.twofactor.twofactor : Install the missing packages",
     "fleetauth.twofactor.ntp : Set the time sources and wait for a right clock",
-    "fleetauth.twofactor.twofactor : Install the missing packages",
     "fleetauth.twofactor.twofactor : Bring tokens, policy and SSH to what is declared",
 ]
 
