@@ -1,7 +1,7 @@
 # Checks and tests of fleetauth.twofactor. `make help` lists the targets.
 #
-# .venv has the oldest supported ansible-core and all tools. Commands run with the newest core go through tests/gates/newest, which also says
-# what happens on a machine whose Python is too old for it.
+# .venv has the oldest supported ansible-core and all tools. Commands run with another core go through tests/gates/core, which also says what
+# happens on a machine that has no Python for it.
 
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
@@ -16,10 +16,16 @@ export PYTHONDONTWRITEBYTECODE := 1
 # Tests write many small files and make them last: in memory that costs nothing.
 export PYTEST_DEBUG_TEMPROOT := /dev/shm
 
-NEWEST := tests/gates/newest
+CORE := tests/gates/core
+# Beside the oldest one. The files under tests/requirements say which releases these are.
+OTHER_CORES := newest 2.20 2.21
 
 # The longest first, since two run at a time.
-LINTERS := sanity-oldest sanity-newest importer ansible-lint docs mypy changelog ruff shellcheck yamllint
+LINTERS := sanity-oldest sanity-newest importer ansible-lint sanity-2.20 sanity-2.21 docs mypy changelog ruff shellcheck yamllint
+
+# How many commands a target runs at the same time where it has several. make test, which runs targets side by side, sets 1.
+JOBS := 2
+SIDE_BY_SIDE = $(MAKE) --no-print-directory --jobs=$(JOBS) --keep-going --output-sync=target
 
 # Tests that log in mostly wait, so several run at once, each with hosts of its own.
 WORKERS := -n 4
@@ -27,30 +33,46 @@ WORKERS := -n 4
 # For more arguments to pytest and molecule, such as ARGS="-k rotate -x".
 ARGS ?=
 
+# What make test runs alone, with what it needs, in pytest's words: TESTS="tests/login -k emergency" or TESTS="path::name". Empty: everything.
+TESTS ?=
+
 .PHONY: help
 help: ## this list
 	@sed -nE 's/^([a-z-]+):.*## (.*)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r target what; do printf '  %-16s %s\n' "$$target" "$$what"; done
 
-.PHONY: setup
-setup: ## what everything else needs: Debian packages, .venv, .venv-newest
-	@tests/gates/setup
+.PHONY: check
+check: setup-check ## ruff, mypy, yamllint and unit tests with the oldest core, in half a minute; needs neither root nor Debian packages
+	@$(SIDE_BY_SIDE) unit-oldest lint-mypy lint-ruff lint-yamllint
+	@echo "check: all well"
 
 .PHONY: test
-test: ## everything, in order, up to the first failure; as root
-	@tests/gates/test
+test: ## everything, with one table at the end; TESTS="tests/login -k emergency" or TESTS="path::name": these alone; as root
+	@tests/gates/test $(TESTS)
+
+.PHONY: setup
+setup: ## what everything else needs: Debian packages, and a virtual environment for each ansible-core
+	@tests/gates/setup
+
+.PHONY: setup-check
+setup-check:
+	@tests/gates/setup check
+
+.PHONY: images
+images: setup ## the images of the lab's hosts, where they are not there yet; as root
+	tests/lab/lab build $$(PYTHONPATH=tests/lab python -c 'from lablib.definitions import IMAGES; print(*IMAGES)')
 
 .PHONY: lint
 lint: setup ## all linters; one alone: make lint-mypy
-	@$(MAKE) --no-print-directory --jobs=2 --keep-going --output-sync=target $(LINTERS:%=lint-%)
-	@echo "lint: $(LINTERS): all well"
+	@$(SIDE_BY_SIDE) $(LINTERS:%=lint-%)
+	@echo "lint: $(words $(LINTERS)) linters, all well: $(LINTERS)"
 
 .PHONY: lint-sanity-oldest
 lint-sanity-oldest:
 	tests/gates/sanity oldest
 
-.PHONY: lint-sanity-newest
-lint-sanity-newest:
-	$(NEWEST) tests/gates/sanity newest
+.PHONY: $(OTHER_CORES:%=lint-sanity-%)
+$(OTHER_CORES:%=lint-sanity-%): lint-sanity-%:
+	$(CORE) $* tests/gates/sanity $*
 
 .PHONY: lint-importer
 lint-importer:
@@ -91,9 +113,19 @@ format: setup ## write Python the way that lint wants it
 	ruff format
 
 .PHONY: unit
-unit: setup ## unit tests with both cores, and what runs on hosts with the oldest Python
+unit: setup ## unit tests with each core, and what runs on hosts imported with the oldest Python
+	@$(SIDE_BY_SIDE) unit-oldest unit-oldest-python $(OTHER_CORES:%=unit-%)
+
+.PHONY: unit-oldest
+unit-oldest:
 	pytest -n 2 $(ARGS) tests/unit
-	$(NEWEST) pytest $(ARGS) tests/unit
+
+.PHONY: $(OTHER_CORES:%=unit-%)
+$(OTHER_CORES:%=unit-%): unit-%:
+	$(CORE) $* pytest $(ARGS) tests/unit
+
+.PHONY: unit-oldest-python
+unit-oldest-python:
 	tests/gates/oldest_python
 
 .PHONY: lab-test
@@ -106,7 +138,7 @@ molecule: setup ## the molecule scenario "default" with the oldest core; as root
 
 .PHONY: molecule-newest
 molecule-newest: setup ## the same with the newest core
-	$(NEWEST) molecule test -s default $(ARGS)
+	$(CORE) newest molecule test -s default $(ARGS)
 
 .PHONY: molecule-truenas
 molecule-truenas: setup ## the molecule scenario "truenas", on stand-ins of four TrueNAS releases; as root
@@ -178,5 +210,5 @@ pins: ## renew tests/requirements/constraints.txt
 
 .PHONY: clean
 clean: ## remove what these targets made here, the lab's cached images not included
-	rm -rf .ansible .build .hypothesis .mypy_cache .pytest_cache .ruff_cache .venv .venv-newest artifacts tests/output
+	rm -rf .ansible .build .hypothesis .mypy_cache .pytest_cache .ruff_cache .venv .venv-* artifacts tests/output
 	find . -name __pycache__ -prune -exec rm -rf {} +

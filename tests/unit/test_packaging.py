@@ -27,6 +27,16 @@ def test_oldest_supported_core_is_the_one_tested() -> None:
     assert any(pin.startswith(f"ansible-core=={oldest}.") for pin in pins)
 
 
+def test_ansible_lint_knows_every_core_that_is_tested() -> None:
+    requirements = (CHECKOUT / "tests" / "requirements").glob("*.txt")
+    pins = [line for path in requirements for line in path.read_text().splitlines()]
+    tested = {
+        pin[len("ansible-core==") :].rpartition(".")[0] + "." for pin in pins if "ansible-core==" in pin
+    }
+
+    assert tested - {"2.19."} == set(_yaml(".ansible-lint")["supported_ansible_also"])
+
+
 def test_hosts_need_the_python_that_ruff_checks_for() -> None:
     required = _yaml("tests/config.yml")["modules"]["python_requires"]
     settings = (CHECKOUT / "pyproject.toml").read_text()

@@ -77,7 +77,7 @@ SHELF = (
     *("krb5-kdc", "krb5-admin-server", "krb5-user", "curl"),
 )
 
-# What the host has on which tests/lab/newest-core runs Ansible, and pip's settings there.
+# What the host has on which tests/lab/core runs Ansible, and pip's settings there.
 CONTROLLER = ("git", "python3-venv")
 PIP_SETTINGS = """\
 [global]

@@ -51,6 +51,8 @@ class Asked:
         )
         monkeypatch.setattr(pam_check, "check_policy", self._check_policy)
         monkeypatch.setattr(people, "read_facts", self._read_facts)
+        # As for root, also where the tests run as somebody else.
+        monkeypatch.setattr(os, "access", lambda _path, _mode: True)
 
     def _check_staged(self, _host: Any, main: str, dropin: str | None, ssh: Any, logins: list[Any]) -> None:
         self.staged.append((main, dropin, ssh is not None))
