@@ -98,7 +98,7 @@ options:
     description:
       - The complete ways in that are allowed; V(key_and_code) for a host where nobody has set it.
       - V(key) lets a key in alone, which goes together with V(password_and_code) only.
-      - V(key_and_code) and V(password_and_code) cannot be had together, since sshd has one PAM service.
+      - V(key_and_code) and V(password_and_code) can be had together; a user then takes the one or the other.
     type: list
     elements: str
     choices: [key_and_code, password_and_code, key]
@@ -329,7 +329,7 @@ options:
         description:
           - The complete ways in that are allowed; V(key_and_code) for a host where nobody has set it.
           - V(key) lets a key in alone, which goes together with V(password_and_code) only.
-          - V(key_and_code) and V(password_and_code) cannot be had together, since sshd has one PAM service.
+          - V(key_and_code) and V(password_and_code) can be had together; a user then takes the one or the other.
         type: list
         elements: str
         choices: [key_and_code, password_and_code, key]

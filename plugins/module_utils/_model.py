@@ -241,15 +241,8 @@ def check_exempt(exempt: Exempt) -> None:
 
 
 def check_methods(methods: tuple[str, ...]) -> None:
-    """Refuse ways in that one PAM service cannot serve together or that ask nobody for a code."""
+    """Refuse ways in that cancel each other out, or that ask nobody for a code."""
     wanted = set(methods)
-    if {"key_and_code", "password_and_code"} <= wanted:
-        raise TwofactorError(
-            "methods_conflict",
-            "methods cannot hold key_and_code and password_and_code together: sshd has one PAM "
-            "service, and it either asks for the password before the code or does not.",
-            "Choose one of the two.",
-        )
     if {"key_and_code", "key"} <= wanted:
         raise TwofactorError(
             "methods_conflict",

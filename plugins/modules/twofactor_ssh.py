@@ -10,8 +10,10 @@ short_description: The second factor for SSH logins
 version_added: 1.0.0
 description:
   - Switches the second factor for SSH logins on or off and says which ways in there are.
-  - On Linux it writes one sshd drop-in that is read before every other setting, and one line in the PAM service
+  - On Linux it writes one sshd drop-in that is read before every other setting, and marked lines into the PAM service
     of sshd. What sshd would make of it is asked of sshd itself, for each kind of user, before anything changes.
+  - PAM asks for a code whatever sshd's configuration is, after a password as well as after a key of which sshd tells
+    it. So a drop-in that is gone, or another sshd, does not let a user in with a code alone.
   - It acts only while the second factor as a whole is on, see M(fleetauth.twofactor.twofactor).
 author:
   - fleetauth.twofactor contributors (!UNKNOWN)
@@ -30,6 +32,11 @@ EXAMPLES = r"""
     state: enabled
     methods: [key_and_code]
     exempt_users: [automation]
+
+- name: Ask for a code after a key as well as after a password
+  fleetauth.twofactor.twofactor_ssh:
+    state: enabled
+    methods: [key_and_code, password_and_code]
 
 - name: Ask for password and code, root included, as TrueNAS does
   fleetauth.twofactor.twofactor_ssh:
@@ -82,8 +89,8 @@ reasons:
       type: str
   sample:
     - code: methods_conflict
-      message: methods cannot hold key_and_code and password_and_code together.
-      remedy: Choose one of the two.
+      message: "methods cannot hold key and key_and_code together: whoever has the key would never be asked for a code."
+      remedy: Leave key out, and exempt the accounts that may use a key alone.
 """
 
 from ansible.module_utils.basic import AnsibleModule

@@ -25,7 +25,8 @@ EVERYBODY = set(PEOPLE)
 BATCH = 20
 STEP = 30
 TURNS = 5
-ASK = r"""printf 'auth substack twofactor\naccount required pam_permit.so\n' > /etc/pam.d/asks-$$
+ASK = r"""printf '%s\n' 'auth include twofactor' 'auth required pam_deny.so' 'account required pam_permit.so' \
+    > /etc/pam.d/asks-$$
 while read -r user code; do
     printf '%s\n' "$code" | pamtester asks-$$ "$user" authenticate >/dev/null 2>&1 && echo "$user"
 done

@@ -121,9 +121,10 @@ _PAM_LINE = st.one_of(
             marks.PAM_INCLUDE.rstrip("\n"),
             marks.PAM_INCLUDE.replace("\t", " ").rstrip("\n"),
             "auth substack twofactor",
-            "#twofactor# @include common-auth",
-            "#twofactor# #twofactor# auth required pam_unix.so",
-            "#twofactor# auth\tsubstack\ttwofactor",
+            "auth include twofactor",
+            "auth required pam_permit.so twofactor",
+            "auth [success=done default=die] pam_permit.so twofactor # fleetauth.twofactor",
+            "#auth\tinclude\ttwofactor",
         ]
     ),
     JUNK,

@@ -22,39 +22,41 @@ from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._li
 from tests.fuzz import shapes
 from tests.fuzz.shapes import Counter, attempt
 
+ON = Policy(state="enabled")
+
 
 def _survives(text: str, before: str) -> None:
     """Assert that every line of ``before`` is still there in ``text``, in order, byte for byte."""
     left = iter(lines.split_lines(text))
     for line in lines.split_lines(before):
         wanted = line.rstrip("\n")
-        assert any(found.rstrip("\n") in (wanted, "#twofactor# " + wanted) for found in left), (
-            f"{line!r} is lost"
-        )
+        assert any(found.rstrip("\n") == wanted for found in left), f"{line!r} is lost"
+
+
+def _with_ours(text: str, service: str, readable: dict[str, str]) -> str | None:
+    if service == "sshd":
+        return attempt("pam_service_unsafe", pam.with_ssh_stack, text, ON, ("carol",), readable.get)
+    return attempt("pam_service_unsafe", pam.with_include, text, service, readable.get)
 
 
 @pytest.mark.weight(3)
 @given(
     text=shapes.PAM_FILES,
-    instead=st.booleans(),
+    service=st.sampled_from(["sshd", "service"]),
     others=st.dictionaries(st.sampled_from(shapes.INCLUDES), shapes.PAM_FILES, max_size=2),
 )
-def test_a_service_file_round_trip(
-    counter: Counter, text: str, instead: bool, others: dict[str, str]
-) -> None:
+def test_a_service_file_round_trip(counter: Counter, text: str, service: str, others: dict[str, str]) -> None:
     assert "".join(lines.split_lines(text)) == text
     clean = marks.without_pam_include(text)
     if "twofactor" not in text:
         assert clean == text
     readable = {**shapes.OTHERS, **others}
-    result = attempt(
-        "pam_service_unsafe", pam.with_include, text, "service", readable.get, instead_of_password=instead
-    )
+    result = _with_ours(text, service, readable)
     if result is not None:
-        assert pam.is_included(result)
-        assert marks.skips_password(result) == instead
+        assert pam.asks_code(result) if service == "sshd" else pam.is_included(result)
         assert marks.without_pam_include(result) == clean
-        assert pam.with_include(result, "service", readable.get, instead_of_password=instead) == result
+        assert marks.without_pam_include(marks.with_password_alone(result, of_root=True)) == clean
+        assert _with_ours(result, service, readable) == result
         _survives(result, clean)
     counter()
 
@@ -69,22 +71,28 @@ def test_any_file_can_be_read(counter: Counter, text: str, covered: set[str]) ->
 
 
 @pytest.mark.weight(3)
-@given(text=shapes.PLAIN_PAM_FILES)
-def test_nobody_gets_past_the_code(counter: Counter, text: str) -> None:
+@given(text=shapes.PLAIN_PAM_FILES, service=st.sampled_from(["sshd", "svc"]))
+def test_nobody_gets_past_the_code(counter: Counter, text: str, service: str) -> None:
     others = {f"/etc/pam.d/{name}": content for name, content in shapes.OTHERS.items()}
-    policy = {"/etc/pam.d/twofactor": pam.render_policy(Policy(state="enabled"))}
-    alone = {**others, "/etc/pam.d/svc": text}
-    result = attempt("pam_service_unsafe", pam.with_include, text, "svc", shapes.OTHERS.get)
+    policy = {"/etc/pam.d/twofactor": pam.render_policy(ON)}
+    alone = {**others, f"/etc/pam.d/{service}": text}
+    result = _with_ours(text, service, shapes.OTHERS)
     if result is None:
         counter()
         return
-    asking = {**others, **policy, "/etc/pam.d/svc": result, "/var/lib/twofactor/tokens/alice.oath": "x"}
-    for has in (frozenset[str](), frozenset({"password"})):
-        assert not pam_lets_in(asking, Login("svc", "alice", has)), has
-    if not pam_lets_in(alone, Login("svc", "alice", frozenset())):
-        assert not pam_lets_in(asking, Login("svc", "alice", frozenset({"code"}))), "a code alone is enough"
-    if pam_lets_in(alone, Login("svc", "alice", frozenset({"password"}))):
-        assert pam_lets_in(asking, Login("svc", "alice", frozenset({"password", "code"})))
+    asking = {
+        **others,
+        **policy,
+        f"/etc/pam.d/{service}": result,
+        "/var/lib/twofactor/tokens/alice.oath": "x",
+    }
+    alone_with = [frozenset[str](), frozenset({"password"})]
+    for has in [*alone_with, frozenset({"key"})] if service == "sshd" else alone_with:
+        assert not pam_lets_in(asking, Login(service, "alice", has)), has
+    if not pam_lets_in(alone, Login(service, "alice", frozenset())):
+        assert not pam_lets_in(asking, Login(service, "alice", frozenset({"code"}))), "a code alone is enough"
+    if pam_lets_in(alone, Login(service, "alice", frozenset({"password"}))):
+        assert pam_lets_in(asking, Login(service, "alice", frozenset({"password", "code"})))
     counter()
 
 

@@ -185,11 +185,14 @@ class Host:
         password: str | None = None,
         key: bool = False,
         port: int = 22,
+        options: tuple[str, ...] = (),
     ) -> Login:
-        """Log in with OpenSSH's client, giving only what is named here."""
+        """Log in with OpenSSH's client, giving only what is named here; ``options`` are more of ssh_config(5)."""
         for dummy in range(5):
             with tempfile.TemporaryDirectory() as folder:
-                login = _ssh(self, user, code, password, self.key if key else None, port, Path(folder))
+                login = _ssh(
+                    self, user, code, password, self.key if key else None, port, Path(folder), options
+                )
             # An sshd that reads its configuration again does not listen for some milliseconds.
             if "Connection refused" not in login.output:
                 break
@@ -220,6 +223,7 @@ def _ssh(
     key: str | None,
     port: int,
     folder: Path,
+    more: tuple[str, ...],
 ) -> Login:
     """Run the client with an askpass program that answers each prompt and notes it down."""
     asked = folder / "asked"
@@ -244,8 +248,8 @@ def _ssh(
         "ConnectTimeout": "10",
     }
     command = ["ssh", "-F", "none"]
-    for name, value in options.items():
-        command += ["-o", f"{name}={value}"]
+    for option in (*more, *(f"{name}={value}" for name, value in options.items())):
+        command += ["-o", option]
     env = {
         **os.environ,
         "SSH_ASKPASS": str(askpass),

@@ -44,7 +44,7 @@ def desk(hosts: None, tmp_path_factory: pytest.TempPathFactory) -> Controller:
         )
     )
     assert ntp.ok, ntp.out
-    machines["bad"].shell("sed -i '/substack.*twofactor/d' /etc/pam.d/sshd")
+    machines["bad"].shell("sed -i '/fleetauth.twofactor/d' /etc/pam.d/sshd")
     lab("cut", "gone")
     return desk
 

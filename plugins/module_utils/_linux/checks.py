@@ -74,7 +74,8 @@ def _check_pam(plan: Plan, check_mode: bool) -> None:
 
 
 def _writes_policy(plan: Plan) -> bool:
-    return any(change.path == paths.PAM_POLICY for step in plan.steps for change in step.changes)
+    asking = (paths.PAM_POLICY, paths.service_file("sshd"))
+    return any(change.path in asking for step in plan.steps for change in step.changes)
 
 
 def _check_writable(plan: Plan) -> None:
@@ -116,7 +117,7 @@ def _tightens(plan: Plan) -> bool:
         return True
     if plan.before.ssh_asks() and not plan.after.ssh_asks():
         return False
-    asking = ("services", "ssh service", "sshd", "sshd bridge")
+    asking = ("services", "ssh service", "sshd")
     return plan.before.ssh != plan.after.ssh or any(step.name in asking for step in plan.steps)
 
 
@@ -131,7 +132,7 @@ def _services(declared: Declared, host: Host) -> tuple[str, ...]:
 
 def _has_pam_modules(plan: Plan, check_mode: bool) -> bool:
     """Tell whether all PAM modules are there; one that is missing is an error, in check mode a warning."""
-    needed = ["pam_oath"] + (["pam_faillock"] if plan.after.policy.max_failures else [])
+    needed = ("pam_oath", "pam_exec", "pam_faillock")
     lacking = [name for name in needed if not packages.has_pam_module(name)]
     if lacking and not check_mode:
         package = (packages.missing("pam_oath") or ["libpam-modules"])[0]

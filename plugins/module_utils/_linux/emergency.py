@@ -64,7 +64,7 @@ def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
         return outcome
     failed: list[OSError] = []
     _note_begun(reason, lasts)
-    _take_ssh_off(ssh_service, dropin, main, failed)
+    _take_ssh_off(ssh_service, main, failed)
     for path, text in services.items():
         _attempt(failed, _shrink, path, marks.without_pam_include(text))
     if not _services_with_our_line():  # a service that still includes the policy would refuse everybody
@@ -185,9 +185,9 @@ def _names(folder: str) -> list[str]:
 def _services_with_our_line() -> dict[str, str]:
     found = {}
     for name in _names(paths.PAM_FOLDER):
-        if name.endswith(files.NEW):
-            continue
         path = paths.service_file(name)
+        if name.endswith(files.NEW) or path == paths.PAM_POLICY:
+            continue
         with contextlib.suppress(OSError):
             text = read_text(path)
             if text is not None and marks.without_pam_include(text) != text:
@@ -195,25 +195,17 @@ def _services_with_our_line() -> dict[str, str]:
     return found
 
 
-def _take_ssh_off(service: str | None, dropin: str | None, main: str, failed: list[OSError]) -> None:
-    """Put SSH back, by way of key-only logins while PAM stops standing in for the password."""
-    if service is not None and dropin is not None and marks.skips_password(service):
-        _attempt(failed, _shrink, paths.SSHD_DROPIN, marks.KEY_ONLY)
-        # An sshd that is starting over may die of a second SIGHUP, so this one is waited for.
-        _attempt(failed, _reload_sshd_and_wait)
+def _take_ssh_off(service: str | None, main: str, failed: list[OSError]) -> None:
+    """Put SSH back: in between a password is enough, so that one who has one is not shut out while sshd changes."""
     if service is not None:
-        done = _attempt(failed, _shrink, paths.service_file("sshd"), marks.without_pam_include(service))
-        if not done and marks.skips_password(service):
-            return  # key-only logins stay: without the drop-in a code would do for a password
+        with contextlib.suppress(OSError):
+            _shrink(paths.service_file("sshd"), marks.with_password_alone(service, of_root=False))
     _attempt(failed, files.remove, paths.SSHD_DROPIN)
     if marks.without_sshd_include(main) != main:
         _attempt(failed, _shrink, paths.SSHD_CONFIG, marks.without_sshd_include(main))
     _attempt(failed, _reload_sshd)
-
-
-def _reload_sshd_and_wait() -> None:
-    with contextlib.suppress(TwofactorError, ProcessLookupError):
-        daemon.reload_sshd(patience=1.0)
+    if service is not None:
+        _attempt(failed, _shrink, paths.service_file("sshd"), marks.without_pam_include(service))
 
 
 def _reload_sshd() -> None:

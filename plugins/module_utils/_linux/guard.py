@@ -275,10 +275,13 @@ def _why(account: Account, after: Situation) -> str:
         return "it is exempt, for which it needs a key, and it has none"
     if account.name not in after.enrolled and not after.lenient:
         return "it has no token and is not exempt"
+    firsts = []
     if "key_and_code" in after.declared.ssh.methods and not account.has_key:
-        return "it has no key"
+        firsts.append("key")
     if "password_and_code" in after.declared.ssh.methods and not account.has_password:
-        return "it has no password"
+        firsts.append("password")
+    if len(firsts) == len({"key_and_code", "password_and_code"} & {*after.declared.ssh.methods}):
+        return f"it has no {' and no '.join(firsts)}"
     return "sshd lets root log in with a code only with root_login: allowed"
 
 

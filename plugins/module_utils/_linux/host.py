@@ -61,8 +61,8 @@ class Host:
         beside = [name for name in self.names(paths.TOKENS) if name.endswith((".lock", ".new"))]
         return [path for path in (f"{paths.TOKENS}/{n}" for n in beside) if token_lock.is_stale(path)]
 
-    def takes_passwords(self) -> bool:
-        """Tell whether sshd without our drop-in surely lets everybody but root in with a password."""
+    def takes_passwords(self) -> str:
+        """Return of whom sshd without our drop-in surely takes a password (View)."""
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import sshd_check
 
         return sshd_check.takes_passwords(self)

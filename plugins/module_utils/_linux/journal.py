@@ -13,8 +13,9 @@ import base64
 import contextlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from typing import Any, Optional
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
@@ -23,7 +24,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     marks,
     pam,
     paths,
-    sshd,
     token_lock,
     tokens,
 )
@@ -32,6 +32,8 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files i
 Originals = dict[str, Optional[dict[str, Any]]]
 """Path to content (base64), mode and owner; None for a file that was not there."""
 
+_Action = Callable[[], object]
+"""Something to do on the way back, which may fail without keeping the rest from it."""
 _FAR = 1e12
 """Seconds. No clock gets that far, and no number above is taken for a time."""
 _SERVICE = paths.service_file("sshd")
@@ -141,28 +143,56 @@ def put_back(originals: Originals, reload_sshd: Callable[[], None]) -> None:
     its configuration; the first error is raised in the end.
     """
     failed: list[Exception] = []
-    waiting = dict(originals)
-    files_of_sshd = [path for path in _SSHD_FILES if path in waiting]
-    in_between = _asks_for_everything_in_between(originals)
-    bridged = not in_between and _bridge(originals, reload_sshd)
-    order = [path for path in waiting if _comes_first(path, originals)]
-    first_sshd = not bridged and _will_ask(originals.get(_SERVICE)) and not _asks_now()
-    if in_between:
-        first_sshd = marks.skips_password(_text(originals[_SERVICE]))
-    services = [path for path in waiting if path.startswith(paths.PAM_FOLDER + "/") and path not in order]
-    services = [path for path in services if path != paths.PAM_POLICY]
-    order += files_of_sshd + services if first_sshd else services + files_of_sshd
-    order += [path for path in reversed(list(waiting)) if path not in order]
-    with token_lock.cleared_if_killed([path for path in order if _is_token_file(path)]):
-        for path in order:
+    with token_lock.cleared_if_killed([path for path in originals if _is_token_file(path)]):
+        for action in _actions(originals, reload_sshd):
             try:
-                _put_back_file(path, originals[path])
-                if path in files_of_sshd and path == files_of_sshd[-1]:
-                    reload_sshd()
+                action()
             except (OSError, TwofactorError) as error:
                 failed.append(error)
     if failed:
         raise failed[0]
+
+
+def _actions(originals: Originals, reload_sshd: Callable[[], None]) -> Iterator[_Action]:
+    """Yield what puts every original back, in order."""
+    first = [path for path in originals if _comes_first(path, originals)]
+    services = [path for path in originals if path.startswith(paths.PAM_FOLDER + "/") and path not in first]
+    services = [path for path in services if path not in (paths.PAM_POLICY, _SERVICE)]
+    of_ssh = (_SERVICE, *_SSHD_FILES)
+    rest = [path for path in originals if path not in (*first, *services, *of_ssh)]
+    for path in (*first, *services):
+        yield partial(_put_back_file, path, originals[path])
+    yield from _actions_of_ssh(originals, reload_sshd)
+    for path in reversed(rest):
+        yield partial(_put_back_file, path, originals[path])
+
+
+def _actions_of_ssh(originals: Originals, reload_sshd: Callable[[], None]) -> Iterator[_Action]:
+    """Yield what puts sshd and its PAM service back, in the order in which a plan changes them."""
+    service: list[_Action] = []
+    config: list[_Action] = []
+    for path in (_SERVICE, *_SSHD_FILES):
+        if path in originals:
+            (service if path == _SERVICE else config).append(partial(_put_back_file, path, originals[path]))
+    if config:
+        config.append(reload_sshd)
+    now, then = read_text(_SERVICE) or "", _text(originals.get(_SERVICE))
+    will_ask = pam.asks_code(then)
+    takes = _takes_passwords() if config and service and pam.asks_code(now) != will_ask else ""
+    if takes:
+        between = marks.with_password_alone(then if will_ask else now, of_root=takes == "all")
+        yield partial(files.replace, _SERVICE, between, 0o644)
+        yield from [*config, *service]
+    else:
+        yield from [*service, *config] if will_ask else [*config, *service]
+
+
+def _takes_passwords() -> str:
+    """Return of whom sshd without our drop-in surely takes a password (View)."""
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import sshd_check
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
+
+    return sshd_check.takes_passwords(Host())
 
 
 def _comes_first(path: str, originals: Originals) -> bool:
@@ -175,39 +205,6 @@ def _comes_first(path: str, originals: Originals) -> bool:
 
 def _text(original: dict[str, Any] | None) -> str:
     return base64.b64decode(original["data"]).decode("utf-8", "surrogateescape") if original else ""
-
-
-def _asks_for_everything_in_between(originals: Originals) -> bool:
-    """Tell whether SSH goes between key and code and password and code, with no key alone on either side.
-
-    Then the right order has sshd ask for the key and PAM for password and code in between, as on the way there.
-    """
-    if _SERVICE not in originals or paths.SSHD_DROPIN not in originals or not _asks_now():
-        return False
-    dropins = (read_text(paths.SSHD_DROPIN) or "", _text(originals[paths.SSHD_DROPIN]))
-    return _will_ask(originals[_SERVICE]) and not any(sshd.lets_key_alone_in(text) for text in dropins)
-
-
-def _bridge(originals: Originals, reload_sshd: Callable[[], None]) -> bool:
-    """Have a key alone open the door while the PAM service of sshd changes; tell whether that is so now."""
-    if _SERVICE not in originals or paths.SSHD_DROPIN not in originals:
-        return False
-    if read_text(_SERVICE) == _text(originals[_SERVICE]):
-        return False
-    try:
-        files.replace(paths.SSHD_DROPIN, marks.KEY_ONLY, 0o600)
-        reload_sshd()
-    except (OSError, TwofactorError):
-        return False
-    return True
-
-
-def _will_ask(original: dict[str, Any] | None) -> bool:
-    return pam.is_included(_text(original))
-
-
-def _asks_now() -> bool:
-    return pam.is_included(read_text(_SERVICE) or "")
 
 
 def _is_token_file(path: str) -> bool:

@@ -8,42 +8,55 @@ Pure code. Private to this collection: may change at any time. All that the emer
 
 from __future__ import annotations
 
+import re
+
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.lines import split_lines
 
-PAM_INCLUDE = "auth\tsubstack\ttwofactor\t# fleetauth.twofactor\n"
-"""A substack: what it decides cannot end the service's own stack early (pam.d(5))."""
-SET_ASIDE = "#twofactor# "
-"""Stands before a primary authentication line that is set aside while a key replaces the password."""
+PAM_MARK = "# fleetauth.twofactor"
+"""Ends each of our lines in a service file."""
+PAM_INCLUDE = f"auth\tinclude\ttwofactor\t{PAM_MARK}\nauth\trequired\tpam_deny.so twofactor\t{PAM_MARK}\n"
+"""The policy's last line jumps over the refusal, so that a policy that is cut short or empty refuses (pam.d(5))."""
 
 SSHD_INCLUDE = f"Include {paths.SSHD_DROPIN} # fleetauth.twofactor\n"
 """Put on top of an sshd_config that would otherwise read something else before the drop-in."""
-KEY_ONLY = "UsePAM yes\nMatch all\n    AuthenticationMethods publickey\n    PasswordAuthentication no\n"
-"""Stands for a moment on the way back. Shorter than any drop-in it replaces, so that it fits on a full disk."""
-
-
-def skips_password(content: str) -> bool:
-    """Tell whether the primary authentication has been set aside by this collection."""
-    return any(_is_set_aside(line) for line in content.split("\n"))
-
-
-def _is_set_aside(line: str) -> bool:
-    """Tell whether a line has been set aside by this collection, which does that to no line of its own."""
-    rest = line[len(SET_ASIDE) :]
-    return line.startswith(SET_ASIDE) and not rest.startswith(SET_ASIDE) and not _is_ours(rest)
+_OURS = re.compile(
+    r"\s*auth\s+(?:(?:include|substack)\s+twofactor(?:\s|$)"
+    r"|.*(?:/var/lib/twofactor/|(?:\]|pam_permit\.so|pam_deny\.so)\s+twofactor(?:\s|$)|#\s*fleetauth\.twofactor))"
+)
+"""Our lines are known without their comment, too: pam_permit and pam_deny ignore the word that they are given."""
+_KEY_IS_ENOUGH = "auth [success=done "
+"""Begins the last of our lines before the password; those after it ask for the code that follows a password."""
 
 
 def _is_ours(line: str) -> bool:
-    """Tell whether a line is our include, also when somebody has changed its blanks or its comment."""
-    return line.split()[:3] == PAM_INCLUDE.split()[:3]
+    """Tell whether a line is ours, also when somebody has changed its blanks or taken its comment away."""
+    return bool(_OURS.match(line))
 
 
 def without_pam_include(content: str) -> str:
     """Return a service file as it was before this collection touched it, byte for byte."""
-    if content.endswith("\n" + PAM_INCLUDE.rstrip("\n")):
-        content = content[: -len(PAM_INCLUDE)]
-    kept = [line for line in split_lines(content) if not _is_ours(line)]
-    return "".join(line[len(SET_ASIDE) :] if _is_set_aside(line) else line for line in kept)
+    lines = split_lines(content)
+    kept = [line for line in lines if not _is_ours(line)]
+    if kept and _is_ours(lines[-1]) and not lines[-1].endswith("\n"):
+        kept[-1] = kept[-1].removesuffix("\n")  # the file ended there, without a newline
+    return "".join(kept)
+
+
+def with_password_alone(content: str, *, of_root: bool) -> str:
+    """Return sshd's service file such that a password is enough, for the moment in which sshd changes.
+
+    Of root it is enough with ``of_root`` only. After a key the code is asked for as before.
+    """
+    lines = split_lines(content)
+    ours = [number for number, line in enumerate(lines) if _is_ours(line)]
+    ends = [number for number in ours if lines[number].startswith(_KEY_IS_ENOUGH)]
+    after = [number for number in ours if ends and number > ends[0]]
+    if not after:
+        return content
+    module = "pam_permit.so twofactor" if of_root else "pam_succeed_if.so quiet uid ne 0"
+    skip = f"auth [success={len(after) - 1} default=ignore] {module} {PAM_MARK}\n"
+    return "".join([*lines[: after[0]], skip, *lines[after[0] :]])
 
 
 def without_sshd_include(main: str) -> str:

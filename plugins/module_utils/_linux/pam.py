@@ -1,10 +1,13 @@
 # Copyright (c) fleetauth.twofactor contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""PAM: the policy file, and the one line by which a service includes it.
+"""PAM: the policy file, the lines by which a service includes it, and those that sshd's service has.
 
-Pure code. Private to this collection: may change at any time. See pam.d(5), pam_faillock(8) and the
+Pure code. Private to this collection: may change at any time. See pam.d(5), pam_exec(8), pam_faillock(8) and the
 README of pam_oath.
+
+A stack of ours is cut short, empty or gone without letting anybody in: what lets a user off jumps to the last line,
+a jump that finds no line is an error, and nothing before the last line counts as success.
 """
 
 from __future__ import annotations
@@ -19,7 +22,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.lines import split_lines
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.marks import (
     PAM_INCLUDE,
-    SET_ASIDE,
+    PAM_MARK,
     without_pam_include,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Policy
@@ -72,14 +75,14 @@ def auth_lines(content: str) -> list[AuthLine]:
     return found
 
 
-def asks_code(policy: str) -> bool:
-    """Tell whether the text of the policy file asks for a code at all."""
-    return any(line.what.rsplit("/", 1)[-1] == "pam_oath.so" for line in auth_lines(policy))
+def asks_code(content: str) -> bool:
+    """Tell whether the policy file, or the service file of sshd, asks for a code at all."""
+    return any(line.what.rsplit("/", 1)[-1] == "pam_oath.so" for line in auth_lines(content))
 
 
 def is_included(content: str) -> bool:
     """Tell whether a service file asks the second factor's policy."""
-    return any(line.control == "substack" and line.stack == "twofactor" for line in auth_lines(content))
+    return any(line.stack == "twofactor" for line in auth_lines(content))
 
 
 def is_covered_by(
@@ -98,26 +101,77 @@ def is_covered_by(
     return True
 
 
-def with_include(
-    content: str, service: str, read: Callable[[str], str | None], *, instead_of_password: bool = False
-) -> str:
+def with_include(content: str, service: str, read: Callable[[str], str | None]) -> str:
     """Return a service file that asks for the code right after its primary authentication.
 
     ``read`` returns the content of another PAM file by name (for the includes), None when missing.
-    ``instead_of_password`` sets the primary authentication aside: sshd has already seen a key.
     Raises TwofactorError when the file is not in a shape that can be edited safely.
     """
-    clean = without_pam_include(content)
+    clean, primary = _checked(content, service, read)
+    return _around(clean, primary.number, "", PAM_INCLUDE)
+
+
+def with_ssh_stack(
+    content: str, policy: Policy, let_off: Collection[str], read: Callable[[str], str | None]
+) -> str:
+    """Return sshd's service file with the code after a key, and after the primary authentication without one.
+
+    A key counts when sshd itself says that it has accepted one, in SSH_AUTH_INFO_0 of PAM's environment (OpenSSH,
+    auth-pam.c); pam_exec hands on that environment and nothing else, and a client has no part in it. Whoever is
+    ``let_off`` still shows the first factor. See with_include for the rest.
+    """
+    clean, primary = _checked(content, "sshd", read)
     lines = split_lines(clean)
+    _refuse_jump_into("".join(lines[: primary.number]), read)
+    skips = _skips_of_ssh(policy, let_off)
+    before = after_key(skips, code_lines(policy))
+    after = _stack(skips, code_lines(policy), _DONE)
+    return _around(clean, primary.number, _marked(before), _marked(after))
+
+
+def after_key(skips: list[Skip], code: list[str]) -> list[str]:
+    """Return the lines that ask for a code and for nothing more after a key, and do nothing without one.
+
+    What the service asks after the password they leave out, as sshd did when a key was enough.
+    """
+    lines = _stack(skips, code, "auth [success=done default=die] pam_permit.so twofactor")
+    return [f"auth [success=ignore default={len(lines)}] {_KEY_ACCEPTED}", *lines]
+
+
+_KEY_ACCEPTED = (
+    'pam_exec.so quiet /bin/sh -c [case $SSH_AUTH_INFO_0 in "publickey "*) exit 0;; esac; exit 1] twofactor'
+)
+_DONE = "auth required pam_permit.so twofactor"
+
+
+def _marked(lines: list[str]) -> str:
+    return "".join(f"{line} {PAM_MARK}\n" for line in lines)
+
+
+def _around(content: str, number: int, before: str, after: str) -> str:
+    """Return a file with lines of ours before and after one of its lines."""
+    lines = split_lines(content)
+    if not lines[number].endswith("\n"):
+        lines[number] += "\n"
+        after = after.rstrip("\n")
+    return "".join([*lines[:number], before, lines[number], after, *lines[number + 1 :]])
+
+
+def _checked(content: str, service: str, read: Callable[[str], str | None]) -> tuple[str, AuthLine]:
+    """Return a service file without our lines, and its primary authentication; refuse what is not safe to edit."""
+    clean = without_pam_include(content)
     primary = _primary_line(clean, service)
-    before, asked, after = lines[: primary.number], lines[primary.number], lines[primary.number + 1 :]
     _refuse_early_end(clean, service, primary, read)
-    _refuse_jump_over("".join(before if instead_of_password else [*before, asked]), service, read)
-    if instead_of_password:
-        asked = SET_ASIDE + asked
-    if not asked.endswith("\n"):
-        return "".join(before) + asked + "\n" + PAM_INCLUDE.rstrip("\n")
-    return "".join([*before, asked, PAM_INCLUDE, *after])
+    _refuse_jump_over("".join(split_lines(clean)[: primary.number + 1]), service, read)
+    return clean, primary
+
+
+def _refuse_jump_into(before: str, read: Callable[[str], str | None]) -> None:
+    """Refuse a line before our first one that jumps past it, into what is asked after a key."""
+    flat = _flat(before, read)
+    for number, line in enumerate(flat):
+        if any(number + int(steps) + 1 > len(flat) for steps in re.findall(r"=\s*(\d+)", line.control)):
+            raise _unsafe("sshd", f"can jump into the lines for a key at '{line.what}'")
 
 
 def _primary_line(content: str, service: str) -> AuthLine:
@@ -203,66 +257,91 @@ def _unsafe(service: str, why: str) -> TwofactorError:
     )
 
 
-def render_policy(policy: Policy, let_off: tuple[str, ...] = ()) -> str:
-    """Return the content of /etc/pam.d/twofactor; ``let_off`` are users with a bypass, for SSH too.
+def render_policy(policy: Policy, let_off: Collection[str] = ()) -> str:
+    """Return the content of /etc/pam.d/twofactor, for all services but SSH; ``let_off`` are users with a bypass."""
+    over_the_refusal = "auth [success=1 default=die] pam_permit.so twofactor"
+    lines = _stack(_skips(policy, let_off), code_lines(policy), _DONE)
+    first = "# Written by fleetauth.twofactor; changed by hand it is put back by the next run."
+    return "\n".join([first, *lines, over_the_refusal]) + "\n"
 
-    sshd is left out of the exemptions: it lets its own exempt accounts in with their key alone and never
-    comes here for them. The rate limit has a folder of its own, so that wrong codes and wrong passwords
-    are counted apart; preauth is requisite, since a locked user must not burn a good code.
-    """
-    lines = ["# Written by fleetauth.twofactor; changed by hand it is put back by the next run."]
-    if let_off:
-        lines.append(
-            f"auth [success=done default=ignore] pam_succeed_if.so quiet user in {':'.join(sorted(let_off))}"
-        )
-    lines += _exemptions(policy)
+
+Skip = tuple[str, str]
+"""A result of a PAM module that lets a user off, and the module.
+
+For pam_succeed_if it is the result of a condition that does not hold: without its condition the module succeeds.
+"""
+
+
+def _stack(skips: list[Skip], code: list[str], last: str) -> list[str]:
+    """Return lines that ask for the code, unless one of ``skips`` lets off, and then come to ``last``."""
+    end = len(skips) + len(code)
+    jumps = [f"auth [{skip[0]}={end - n - 1} default=ignore] {skip[1]}" for n, skip in enumerate(skips)]
+    return [*jumps, *code, last]
+
+
+def _skips_of_ssh(policy: Policy, let_off: Collection[str]) -> list[Skip]:
+    """Return who is not asked for a code by SSH; what exempts there sshd judges itself, and takes a key alone."""
+    skips = _user_lists(let_off)
     if policy.unenrolled == "allow":
-        lines.append(
-            "auth [success=done default=ignore] pam_listfile.so item=user sense=deny "
-            f"file={paths.ENROLLED} onerr=fail quiet"
-        )
-    lines += code_lines(policy)
-    return "\n".join(lines) + "\n"
+        module = f"pam_listfile.so item=user sense=deny file={paths.ENROLLED} onerr=fail quiet"
+        skips.append(("success", module))
+    return skips
 
 
-def _exemptions(policy: Policy) -> list[str]:
+def _skips(policy: Policy, let_off: Collection[str]) -> list[Skip]:
     exempt = policy.exempt
-    lines = []
-    if exempt.users:
-        lines.append(_skip_if("user in " + ":".join(exempt.users)))
-    lines += [_skip_if(f"user ingroup {group}") for group in exempt.groups]
+    skips = [*_skips_of_ssh(policy, let_off), *_user_lists(exempt.users)]
+    for group in exempt.groups:
+        skips.append(("auth_err", f"pam_succeed_if.so quiet user notingroup {group}"))
     if exempt.networks:
-        lines.append("auth [success=1 default=ignore] pam_succeed_if.so quiet service = sshd")
-        lines.append(
-            "auth [success=done default=ignore] pam_access.so "
-            f"accessfile={paths.EXEMPT_NETWORKS} noaudit nodefgroup"
-        )
-    return lines
+        module = f"pam_access.so accessfile={paths.EXEMPT_NETWORKS} noaudit nodefgroup"
+        skips.append(("success", module))
+    return skips
 
 
-def _skip_if(condition: str) -> str:
-    return f"auth [success=done default=ignore] pam_succeed_if.so quiet service != sshd {condition}"
+def _user_lists(users: Collection[str]) -> list[Skip]:
+    """Return conditions that hold for all but ``users``; PAM cuts a line of more than 1,023 characters in two."""
+    lists: list[str] = []
+    names = ""
+    for user in sorted(users):
+        if len(names) + len(user) > _LIST_LENGTH:
+            lists.append(names)
+            names = ""
+        names += f":{user}" if names else user
+    if names:
+        lists.append(names)
+    return [("auth_err", f"pam_succeed_if.so quiet user notin {names}") for names in lists]
+
+
+_LIST_LENGTH = 500
 
 
 def code_lines(policy: Policy, tokens: str = paths.TOKENS, failures: str = paths.FAILURES) -> list[str]:
-    """Return the lines that ask for a code, with the folders of the token files and of the failures counted."""
+    """Return the lines that ask for a code, with the folders of the token files and of the failures counted.
+
+    They go on after a valid code and end the stack after any other. The rate limit has a folder of its own, so that
+    invalid codes and wrong passwords are counted apart; a locked user is asked for none, and burns none.
+    """
     oath = f"pam_oath.so usersfile={tokens}/${{USER}}.oath window={policy.window} digits={policy.digits}"
-    if policy.max_failures == 0:
-        return [f"auth required {oath}"]
     limit = failure_limit(policy.max_failures, policy.unlock_after, failures)
     return [
-        f"auth requisite pam_faillock.so preauth silent {limit}",
+        f"auth [success=ignore ignore=ignore default=die] pam_faillock.so preauth silent {limit}",
         f"auth [success=1 default=bad] {oath}",
         f"auth [default=die] pam_faillock.so authfail {limit}",
-        f"auth required pam_faillock.so authsucc {limit}",
+        f"auth [success=ignore ignore=ignore default=die] pam_faillock.so authsucc {limit}",
     ]
 
 
 def failure_limit(max_failures: int, unlock_after: int, failures: str = paths.FAILURES) -> str:
-    """Return the arguments by which pam_faillock counts wrong codes, always the same for the same user."""
+    """Return the arguments by which pam_faillock counts invalid codes, always the same for the same user.
+
+    ``max_failures`` 0 counts without a limit; ``unlock_after`` is in seconds.
+    With an empty configuration, since /etc/security/faillock.conf could exempt users from the limit
+    (local_users_only); where it is missing pam_faillock refuses everybody, and this one never is.
+    """
     return (
-        f"deny={max_failures} unlock_time={unlock_after} fail_interval={max(900, unlock_after)} even_deny_root "
-        f"root_unlock_time={unlock_after} dir={failures}"
+        f"conf=/dev/null deny={max_failures} unlock_time={unlock_after} fail_interval={max(900, unlock_after)} "
+        f"even_deny_root root_unlock_time={unlock_after} dir={failures}"
     )
 
 

@@ -58,7 +58,7 @@ class _Conversation(ctypes.Structure):
 
 
 def check_policy(policy: Policy) -> None:
-    """Try the code part of ``policy`` for real: the right code in, a wrong one and a stranger out.
+    """Try what sshd's service asks after a key, for real: a valid code in, an invalid one, no token and no key out.
 
     Raises TwofactorError when PAM does not do that. Does nothing where libpam is too old to be asked this way.
     """
@@ -73,6 +73,8 @@ def check_policy(policy: Policy) -> None:
         _expect_right_code(libpam, folder, line, policy)
         _write(f"{folder}/tokens/{_WHO}.oath", tokens.render([line]))
         _expect(libpam, folder, _wrong_code(seed, policy), False, "a wrong code")
+        _write(f"{folder}/tokens/{_WHO}.oath", tokens.render([line]))
+        _expect(libpam, folder, _right_code(seed, policy), False, "a code without a key", key=False)
         os.unlink(f"{folder}/tokens/{_WHO}.oath")
         _expect(libpam, folder, _right_code(seed, policy), False, "a code of somebody who has no token")
     finally:
@@ -91,10 +93,9 @@ def load_libpam() -> ctypes.CDLL | None:
 def _write_service(folder: str, policy: Policy) -> None:
     os.mkdir(f"{folder}/tokens", 0o700)
     os.mkdir(f"{folder}/failures", 0o700)
-    lines = pam.code_lines(policy, tokens=f"{folder}/tokens", failures=f"{folder}/failures")
-    # An include is looked for in /etc/pam.d whatever the folder, unless it is named by its path.
-    _write(f"{folder}/{SERVICE}", f"auth substack {folder}/code\n")
-    _write(f"{folder}/code", "\n".join(lines) + "\n")
+    code = pam.code_lines(policy, tokens=f"{folder}/tokens", failures=f"{folder}/failures")
+    lines = [*pam.after_key([], code), "auth requisite pam_deny.so"]
+    _write(f"{folder}/{SERVICE}", "\n".join(lines) + "\n")
     _write(f"{folder}/other", "auth required pam_deny.so\n")
 
 
@@ -133,21 +134,25 @@ def _expect_right_code(libpam: ctypes.CDLL, folder: str, line: tokens.TokenLine,
                 raise
 
 
-def _expect(libpam: ctypes.CDLL, folder: str, code: str, accepted: bool, what: str) -> None:
-    status = authenticate(libpam, folder, code)
+def _expect(  # noqa: PLR0913 - what is shown, and what is to come of it
+    libpam: ctypes.CDLL, folder: str, code: str, accepted: bool, what: str, *, key: bool = True
+) -> None:
+    status = authenticate(libpam, folder, code, key=key)
     if (status == _SUCCESS) == accepted:
         return
     verb = "refused" if accepted else "accepted"
     raise TwofactorError(
         "pam_does_not_protect" if not accepted else "pam_shuts_out",
         f"Tried with a throw-away token, PAM {verb} {what} (status {status}), so the policy is not put in place.",
-        "Check that pam_oath and pam_faillock are whole ('journalctl -t twofactor-check', the package manager's "
-        "verify command).",
+        "Check that pam_oath, pam_exec and pam_faillock are whole ('journalctl -t twofactor-check', the package "
+        "manager's verify command).",
     )
 
 
-def authenticate(libpam: ctypes.CDLL, folder: str, code: str, who: str = _WHO) -> int:
+def authenticate(libpam: ctypes.CDLL, folder: str, code: str, who: str = _WHO, *, key: bool = False) -> int:
     """Hold one conversation in which every question is answered with ``code``; return PAM's status.
+
+    With ``key`` it is held as sshd does after it has accepted a key.
 
     A process of its own does that: a PAM module that is broken can bring down whoever loads it. It is then less than 0.
     """
@@ -155,14 +160,14 @@ def authenticate(libpam: ctypes.CDLL, folder: str, code: str, who: str = _WHO) -
     if child == 0:
         status = 255
         try:
-            status = _converse(libpam, folder, code, who)
+            status = _converse(libpam, folder, code, who, key)
         finally:
             os._exit(status)
     ended = os.waitpid(child, 0)[1]
     return os.WEXITSTATUS(ended) if os.WIFEXITED(ended) else -os.WTERMSIG(ended)
 
 
-def _converse(libpam: ctypes.CDLL, folder: str, code: str, who: str) -> int:
+def _converse(libpam: ctypes.CDLL, folder: str, code: str, who: str, key: bool) -> int:
     libc = ctypes.CDLL(None)
     libc.calloc.restype = ctypes.c_void_p
     libc.strdup.restype = ctypes.c_void_p
@@ -184,6 +189,8 @@ def _converse(libpam: ctypes.CDLL, folder: str, code: str, who: str) -> int:
     )
     if started != _SUCCESS:
         return int(started)
+    if key:
+        libpam.pam_putenv(handle, b"SSH_AUTH_INFO_0=publickey of twofactor-check\n")
     # Without a delay function of our own PAM would sleep for seconds after a refusal, to slow down guessing.
     no_delay = _DELAY(lambda *dummy: None)
     libpam.pam_set_item(handle, _PAM_FAIL_DELAY, no_delay)

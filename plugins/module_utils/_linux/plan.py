@@ -11,6 +11,7 @@ that was open before and after.
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 from typing import Protocol
 
@@ -57,8 +58,8 @@ class View(Protocol):
     def leftovers(self) -> list[str]:
         """Return the lock files that crashed logins left beside token files."""
 
-    def takes_passwords(self) -> bool:
-        """Tell whether sshd without our drop-in surely lets everybody but root in with a password."""
+    def takes_passwords(self) -> str:
+        """Return of whom sshd without our drop-in surely takes a password: "all", "users" (not root) or nothing."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +141,7 @@ def make_plan(change: Change, view: View) -> Plan:
     _add(plan, "policy", policy_now)
     _add(plan, "tokens", leaving)
     _add(plan, "services", services_in + services_out)
-    plan.steps += _ssh_steps(before, after, view)
+    plan.steps += _ssh_steps(plan, view)
     _add(plan, "policy", policy_later)
     _add(plan, "bypass", bypass_later)
     _add(plan, "declared", _declared_changes(after, view, forced=plan.changed))
@@ -276,7 +277,7 @@ def _policy_changes(plan: Plan, view: View) -> tuple[list[FileChange], list[File
         users = plan.secrets.enrolled_after(secrets.enrolled_users(view))
         wanted[paths.ENROLLED] = ("".join(f"{name}\n" for name in users), 0o600)
     if on:
-        wanted[paths.PAM_POLICY] = (pam.render_policy(policy, tuple(plan.bypasses.users)), 0o644)
+        wanted[paths.PAM_POLICY] = (pam.render_policy(policy, plan.bypasses.users), 0o644)
     changes = [
         FileChange(path, text, mode) for path, (text, mode) in wanted.items() if view.read(path) != text
     ]
@@ -332,12 +333,17 @@ def _pam_reader(view: View):  # type: ignore[no-untyped-def]
     return lambda name: view.read(name if name.startswith("/") else paths.service_file(name))
 
 
-def _ssh_steps(before: Declared, after: Declared, view: View) -> list[Step]:
-    """Return the steps that bring sshd and its PAM service to what is declared, in a safe order."""
+def _ssh_steps(plan: Plan, view: View) -> list[Step]:
+    """Return the steps that bring sshd and its PAM service to what is declared, in a safe order.
+
+    PAM asks by itself for what is declared, whatever sshd's configuration is. Only one who logs in with a password
+    by sshd's password method, which cannot ask for a code, must not be shut out while sshd changes.
+    """
+    asks = plan.after.ssh_asks()
     service = view.read(paths.service_file("sshd"))
     main = view.read(paths.SSHD_CONFIG)
     if service is None or main is None:
-        if not after.ssh_asks():
+        if not asks:
             return []
         raise TwofactorError(
             "sshd_missing",
@@ -345,46 +351,15 @@ def _ssh_steps(before: Declared, after: Declared, view: View) -> list[Step]:
             f"({paths.SSHD_CONFIG} or {paths.service_file('sshd')} is missing).",
             "Install the OpenSSH server, for example with the role fleetauth.twofactor.sshd.",
         )
-    wanted_service = _wanted_ssh_service(after, service, view)
-    pam_step = _step("ssh service", [FileChange(paths.service_file("sshd"), wanted_service)], view)
-    wanted = _wanted_sshd_files(after, main, view)
-    config_step = _step("sshd", wanted, view, reload_sshd=True)
-    if before.ssh_asks() and after.ssh_asks() and not {"key"} & {*before.ssh.methods, *after.ssh.methods}:
-        # Between password and key: in between sshd asks for the key and PAM for password and code.
-        return config_step + pam_step if sshd.needs_no_password(after.ssh) else pam_step + config_step
-    if not pam_step:
-        return config_step
-    keeps_password = not (marks.skips_password(service) or marks.skips_password(wanted_service))
-    bridge = _sshd_files(_bridge(before, after, view, keeps_password=keeps_password), main, view)
-    # What comes after the bridge is compared with it, not with what is there now.
-    last = tuple(change for change, between in zip(wanted, bridge) if change != between)
-    final = [Step("sshd", last, reload_sshd=True)] if last else []
-    return _step("sshd bridge", bridge, view, reload_sshd=True) + pam_step + final
-
-
-def _bridge(before: Declared, after: Declared, view: View, *, keeps_password: bool) -> str:
-    """Return the drop-in that stands while the PAM service changes.
-
-    A key alone opens the door then, which is so before or after too. Where a password alone does that as
-    well, and PAM keeps asking for one, it is not shut out.
-    """
-    asking = after if after.ssh_asks() else before
-    exempt = asking.ssh.exempt(asking.policy)
-    root_login = _root_login_between(before, after)
-    if asking.ssh_asks() and keeps_password and view.takes_passwords():
-        either = replace(asking.ssh, methods=("password_and_code", "key"))
-        without_root = "unmanaged" if root_login == "allowed" else root_login
-        return sshd.render_dropin(replace(either, root_login=without_root), exempt)
-    return sshd.render_bridge(replace(asking.ssh, root_login=root_login), exempt)
-
-
-def _root_login_between(before: Declared, after: Declared) -> str:
-    """Return a root_login that lets root in no wider than before and after."""
-    asking = [declared.ssh for declared in (before, after) if declared.ssh_asks()]
-    if any(ssh.root_login == "denied" for ssh in asking):
-        return "denied"
-    by_key = any(ssh.root_login == "allowed" and "key" in ssh.methods for ssh in asking)
-    return "allowed" if by_key else "unmanaged"
+    wanted = _wanted_ssh_service(plan, service, view)
+    config_step = _step("sshd", _wanted_sshd_files(plan.after, main, view), view, reload_sshd=True)
+    asked = pam.asks_code(service)
+    takes = view.takes_passwords() if config_step and asked != asks else ""
+    if not takes:
+        service_step = _ssh_service_step(service, wanted)
+        return service_step + config_step if asks else config_step + service_step
+    between = marks.with_password_alone(wanted if asks else service, of_root=takes == "all")
+    return _ssh_service_step(service, between) + config_step + _ssh_service_step(between, wanted)
 
 
 def _step(name: str, changes: list[FileChange], view: View, *, reload_sshd: bool = False) -> list[Step]:
@@ -392,12 +367,21 @@ def _step(name: str, changes: list[FileChange], view: View, *, reload_sshd: bool
     return [Step(name, needed, reload_sshd)] if needed else []
 
 
-def _wanted_ssh_service(after: Declared, service: str, view: View) -> str:
-    if not after.ssh_asks():
+def _ssh_service_step(now: str, wanted: str) -> list[Step]:
+    if now == wanted:
+        return []
+    return [Step("ssh service", (FileChange(paths.service_file("sshd"), wanted),))]
+
+
+def _wanted_ssh_service(plan: Plan, service: str, view: View) -> str:
+    if not plan.after.ssh_asks():
         return marks.without_pam_include(service)
-    return pam.with_include(
-        service, "sshd", _pam_reader(view), instead_of_password=sshd.needs_no_password(after.ssh)
-    )
+    return ssh_service(service, plan.after.policy, plan.bypasses.users, view)
+
+
+def ssh_service(service: str, policy: Policy, let_off: Collection[str], view: View) -> str:
+    """Return sshd's service file as it has to be where SSH asks for codes; ``let_off`` are users with a bypass."""
+    return pam.with_ssh_stack(service, policy, let_off, _pam_reader(view))
 
 
 def _wanted_sshd_files(after: Declared, main: str, view: View) -> list[FileChange]:

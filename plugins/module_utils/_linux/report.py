@@ -55,8 +55,8 @@ def report() -> _Data:
     users = _users(host, problems)
     clock = clocks.read_clock()
     services = _services(host, declared, enforced, problems)
-    ssh = _ssh(host, declared, enforced, users, problems)
-    asks = enforced and (ssh["state"] == "enabled" or any(s["asks_code"] for s in services))
+    ssh = _ssh(host, declared, users, problems)
+    asks = ssh["state"] == "enabled" or any(s["asks_code"] for s in services)
     _judge(host, declared, enforced, asks, users, clock, problems)
     bypasses = _bypasses(host, problems)
     problems += _edited(host, declared)
@@ -79,7 +79,7 @@ def report() -> _Data:
 def _edited(host: Host, declared: Declared) -> list[_Data]:
     """Return a problem for the files by which PAM asks, when they are not as the policy has them written."""
     policy = declared.policy
-    if policy.state != "enabled" or host.read(paths.PAM_POLICY) is None:
+    if policy.state != "enabled":
         return []
     try:
         let_off = tuple(bypass.parse(host.read(paths.BYPASS)).users)
@@ -88,6 +88,12 @@ def _edited(host: Host, declared: Declared) -> list[_Data]:
     wanted = {paths.PAM_POLICY: pam.render_policy(policy, let_off)}
     if policy.exempt.networks:
         wanted[paths.EXEMPT_NETWORKS] = pam.render_exempt_networks(policy.exempt.networks)
+    service = host.read(paths.service_file("sshd")) or ""
+    if declared.ssh_asks() and pam.asks_code(service):  # otherwise that is said elsewhere
+        try:
+            wanted[paths.service_file("sshd")] = plan.ssh_service(service, policy, let_off, host)
+        except TwofactorError as error:
+            return [_problem(error.code, error.message, error.remedy)]
     edited = [path for path, text in wanted.items() if host.read(path) != text]
     if not edited:
         return []
@@ -227,7 +233,7 @@ def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Da
     return found
 
 
-def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], problems: list[_Data]) -> _Data:
+def _ssh(host: Host, declared: Declared, users: list[_Data], problems: list[_Data]) -> _Data:
     if find_program("sshd") is None:
         return {"state": "disabled", "methods": [], "root_login": None, "running": False}
     logins = sshd_check.visitors(
@@ -245,7 +251,7 @@ def _ssh(host: Host, declared: Declared, enforced: bool, users: list[_Data], pro
         said = {}
     settings = said.get(ordinary[0].user, [{}])[0]
     methods = sshd.methods_of(settings.get("authenticationmethods", ""))
-    covered = enforced and pam.is_included(host.read(paths.service_file("sshd")) or "")
+    covered = pam.asks_code(host.read(paths.service_file("sshd")) or "")
     passed_over = sorted(
         user for user, answers in said.items() if not (covered and all(map(_asks_code, answers)))
     )

@@ -49,36 +49,9 @@ def methods_of(value: str) -> list[str]:
     return [names[word] for word in value.split() if word in names]
 
 
-def needs_no_password(ssh: SshPolicy) -> bool:
-    """Tell whether PAM is to ask for the code alone, since sshd has already seen a key."""
-    return "key_and_code" in ssh.methods
-
-
 def render_dropin(ssh: SshPolicy, exempt: Exempt) -> str:
     """Return the drop-in that makes sshd ask for a code."""
-    return _render(authentication_methods(ssh.methods), ssh.root_login, exempt)
-
-
-def render_bridge(ssh: SshPolicy, exempt: Exempt) -> str:
-    """Return the drop-in that stands while PAM changes between asking for a password and not.
-
-    Only a key opens the door in between: whoever has key and code is not shut out, and PAM, whichever way
-    it stands at that moment, is not asked, so that neither a password nor a code alone is enough.
-    """
-    return _render("publickey", ssh.root_login, exempt)
-
-
-def lets_key_alone_in(dropin: str) -> bool:
-    """Tell whether a drop-in of ours, or none, lets everybody in with a key and nothing else."""
-    if not dropin:
-        return True
-    methods = re.findall(
-        r"^\s*AuthenticationMethods\s+(.*)$", dropin.partition("Match all\n")[2], re.MULTILINE
-    )
-    return not methods or "publickey" in methods[0].split()
-
-
-def _render(methods: str, root_login: str, exempt: Exempt) -> str:
+    methods = authentication_methods(ssh.methods)
     lines = [
         "# Written by fleetauth.twofactor; changed by hand it is put back by the next run.",
         "UsePAM yes",
@@ -94,8 +67,8 @@ def _render(methods: str, root_login: str, exempt: Exempt) -> str:
     ]
     if "publickey" in methods:
         lines.append("    PubkeyAuthentication yes")
-    if root_login in ROOT_LOGIN:
-        lines.append(f"    PermitRootLogin {ROOT_LOGIN[root_login]}")
+    if ssh.root_login in ROOT_LOGIN:
+        lines.append(f"    PermitRootLogin {ROOT_LOGIN[ssh.root_login]}")
     return "\n".join(lines) + "\n"
 
 

@@ -87,19 +87,21 @@ def without_our_dropin(host: Host) -> dict[str, str]:
         return effective(path, Visitor("root", SOMEWHERE, False))
 
 
-def takes_passwords(host: Host) -> bool:
-    """Tell whether sshd without our drop-in surely lets everybody but root in with a password."""
+def takes_passwords(host: Host) -> str:
+    """Return of whom sshd without our drop-in surely takes a password: "all", "users" (not root) or nothing."""
     main = marks.without_sshd_include(host.read(paths.SSHD_CONFIG) or "")
     if _tells_users_apart(main, host):
-        return False
+        return ""
     try:
         settings = without_our_dropin(host)
     except TwofactorError:
-        return False
+        return ""
     by_pam = settings.get("usepam") == "yes" and settings.get("kbdinteractiveauthentication") == "yes"
-    return settings.get("authenticationmethods", "any") == "any" and (
-        by_pam or settings.get("passwordauthentication") == "yes"
-    )
+    if settings.get("authenticationmethods", "any") != "any":
+        return ""
+    if not by_pam and settings.get("passwordauthentication") != "yes":
+        return ""
+    return "all" if settings.get("permitrootlogin") == "yes" else "users"
 
 
 def check_staged(

@@ -88,7 +88,6 @@ def test_methods_that_go_together(methods: tuple[str, ...]) -> None:
 @pytest.mark.parametrize(
     ("methods", "code"),
     [
-        (("key_and_code", "password_and_code"), "methods_conflict"),
         (("key_and_code", "key"), "methods_conflict"),
         (("key_and_code", "password_and_code", "key"), "methods_conflict"),
         (("key",), "methods_without_code"),

@@ -88,7 +88,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
 
     monkeypatch.setattr(daemon, "reload_sshd", count)
     monkeypatch.setattr(audit, "log", lambda event, **details: host.logged.append((event, details)))
-    monkeypatch.setattr(sshd_check, "takes_passwords", lambda _host: True)
+    monkeypatch.setattr(sshd_check, "takes_passwords", lambda _host: "users")
     return host
 
 

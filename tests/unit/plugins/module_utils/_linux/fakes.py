@@ -51,7 +51,7 @@ class FakeHost:
     texts: dict[str, str] = field(default_factory=lambda: dict(DEBIAN))
     users: tuple[str, ...] = tuple(SEEDS)
     stale: tuple[str, ...] = ()
-    takes: bool = True
+    takes: str = "users"
 
     def read(self, path: str) -> str | None:
         return self.texts.get(path)
@@ -66,7 +66,7 @@ class FakeHost:
     def leftovers(self) -> list[str]:
         return [path for path in self.stale if path in self.texts]
 
-    def takes_passwords(self) -> bool:
+    def takes_passwords(self) -> str:
         return self.takes
 
     def carry_out(self, steps: Iterable[Step]) -> None:
@@ -91,7 +91,7 @@ class FakeHost:
 
 
 Known = frozenset[str]
-"""What somebody has: "password", "code", "key"."""
+"""What somebody has: "password", "code", "key"; to PAM a key is one that sshd has accepted."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,8 @@ def _run(stack: _Stack, texts: dict[str, str], login: Login, verdict: bool | Non
         result = _module(module, arguments, texts, login)
         action = actions.get(result) or actions.get("default", "bad")
         if action.isdigit():
-            number += int(action)  # says nothing about the verdict
+            number += int(action)  # says nothing about the verdict, unless it leads nowhere
+            verdict = False if number > len(stack) else verdict
         elif action in ("ok", "done"):
             if verdict is None:
                 verdict = result == "success"
@@ -175,13 +176,14 @@ def _module(module: str, arguments: str, texts: dict[str, str], login: Login) ->
         "pam_ldap.so": lambda: "password" in login.has,
         "pam_oath.so": lambda: "code" in login.has and f"{AT.TOKENS}/{login.user}.oath" in texts,
         "pam_faillock.so": lambda: "authfail" not in arguments,
+        "pam_exec.so": lambda: "key" in login.has,
         "pam_permit.so": lambda: True,
         "pam_rootok.so": lambda: login.is_uid_0,
         "pam_succeed_if.so": lambda: _succeed_if(arguments, login),
         "pam_listfile.so": lambda: login.user not in texts.get(AT.ENROLLED, login.user).split("\n"),
         "pam_always.so": lambda: True,
     }
-    if module in ("pam_cap.so", "pam_sepermit.so", "pam_ssh_add.so"):
+    if module in ("pam_cap.so", "pam_env.so", "pam_faildelay.so", "pam_sepermit.so", "pam_ssh_add.so"):
         return "ignore"
     return "success" if answers.get(module, lambda: False)() else "auth_err"
 
@@ -189,12 +191,11 @@ def _module(module: str, arguments: str, texts: dict[str, str], login: Login) ->
 def _succeed_if(arguments: str, login: Login) -> bool:
     words = [word for word in arguments.split() if word != "quiet"]
     for left, operator, right in zip(words[::3], words[1::3], words[2::3]):
-        have = login.service if left == "service" else login.user
+        have = login.user
         holds = {
-            "=": have == right,
-            "!=": have != right,
-            "in": have in right.split(":"),
-            "ingroup": right in login.groups,
+            "ne": left == "uid" and (login.user == "root") != (right == "0"),
+            "notin": have not in right.split(":"),
+            "notingroup": right not in login.groups,
         }
         if not holds[operator]:
             return False
@@ -225,27 +226,42 @@ def sshd_settings(texts: dict[str, str], own: dict[str, str], user: str) -> dict
     return {**defaults, **own, **settings, **matched}
 
 
+def takes_passwords(own: dict[str, str]) -> str:
+    """Return of whom the administrator's own settings take a password (View)."""
+    if own["passwordauthentication"] == "no":
+        return ""
+    return "all" if own.get("permitrootlogin") == "yes" else "users"
+
+
 def ssh_lets_in(texts: dict[str, str], own: dict[str, str], user: str, has: Known) -> bool:
     """Tell whether somebody who has just ``has`` can log in by SSH as ``user``."""
     settings = sshd_settings(texts, own, user)
     root_login = settings["permitrootlogin"] if user == "root" else "yes"
 
-    def passes(method: str) -> bool:
+    def passes(method: str, accepted: Known) -> bool:
         if root_login == "no" or (root_login == "prohibit-password" and method != "publickey"):
             return False
         if method == "publickey":
             return "key" in has and settings.get("pubkeyauthentication", "yes") == "yes"
         if method.startswith("keyboard-interactive"):
             on = settings["kbdinteractiveauthentication"] == "yes"
-            return on and pam_lets_in(texts, Login("sshd", user, has - {"key"}))
+            return on and pam_lets_in(texts, Login("sshd", user, has - {"key"} | accepted))
         # The password method answers every prompt with the same word.
         words = [frozenset({word}) for word in has - {"key"}]
         on = settings["passwordauthentication"] == "yes"
-        return on and any(pam_lets_in(texts, Login("sshd", user, word)) for word in words)
+        return on and any(pam_lets_in(texts, Login("sshd", user, word | accepted)) for word in words)
 
     ways = settings["authenticationmethods"]
     lists = ["publickey", "password", "keyboard-interactive"] if ways == "any" else ways.split()
-    return any(all(passes(method) for method in way.split(",")) for way in lists)
+    return any(
+        all(passes(method, _key_before(way, number)) for number, method in enumerate(way.split(",")))
+        for way in lists
+    )
+
+
+def _key_before(way: str, number: int) -> Known:
+    """Return the key that sshd tells PAM about when it has accepted one before a method's turn."""
+    return frozenset({"key"}) if "publickey" in way.split(",")[:number] else frozenset()
 
 
 def every_having() -> list[Known]:

@@ -43,7 +43,7 @@ class Asked:
         self.facts_read: list[tuple[tuple[str, ...], list[str]]] = []
         self.clock = Clock(True, 0.1, "192.0.2.1", "chrony")
         self.sshd_error: TwofactorError | None = None
-        self.modules = {"pam_oath", "pam_faillock"}
+        self.modules = {"pam_oath", "pam_exec", "pam_faillock"}
         monkeypatch.setattr(sshd_check, "check_staged", self._check_staged)
         monkeypatch.setattr(packages, "has_pam_module", lambda name: name in self.modules)
         monkeypatch.setattr(
@@ -84,17 +84,13 @@ def check(change: Change, host: FakeHost, *, check_mode: bool = False, guarded: 
     return plan
 
 
-def test_every_configuration_on_the_way_is_checked_and_the_last_for_each_user(asked: Asked) -> None:
+def test_configuration_is_checked_and_for_each_user(asked: Asked) -> None:
     host = FakeHost()
     plan = check(Change(ON, KEY), host)
-    bridge, final = (
-        next(change.text for change in step.changes if change.path == paths.SSHD_DROPIN)
-        for step in plan.steps
-        if step.reload_sshd
-    )
+    (dropin,) = (one.text for step in plan.steps for one in step.changes if one.path == paths.SSHD_DROPIN)
 
     main = host.texts[paths.SSHD_CONFIG]
-    assert asked.staged == [(main, bridge, False), (main, final, False), (main, final, True)]
+    assert asked.staged == [(main, dropin, False), (main, dropin, True)]
     assert asked.conversations == 1
 
 
@@ -113,7 +109,7 @@ def test_taking_it_off_checks_the_syntax_alone(asked: Asked) -> None:
     host.converge(Change(ON, KEY))
     check(Change(ssh={"state": "disabled"}), host)
 
-    assert [dropin is None for _, dropin, _ in asked.staged] == [False, True]
+    assert [dropin is None for _, dropin, _ in asked.staged] == [True]
     assert not any(for_users for _, _, for_users in asked.staged)
 
 
@@ -129,7 +125,11 @@ def test_nothing_to_change_nothing_to_check(asked: Asked, change: Change) -> Non
 
 @pytest.mark.parametrize(
     ("there", "lacking", "package"),
-    [({"pam_faillock"}, "pam_oath", "libpam-oath"), ({"pam_oath"}, "pam_faillock", "libpam-modules")],
+    [
+        ({"pam_faillock", "pam_exec"}, "pam_oath", "libpam-oath"),
+        ({"pam_oath", "pam_exec"}, "pam_faillock", "libpam-modules"),
+        ({"pam_oath", "pam_faillock"}, "pam_exec", "libpam-modules"),
+    ],
 )
 def test_pam_module_that_is_missing(asked: Asked, there: set[str], lacking: str, package: str) -> None:
     asked.modules = there
@@ -140,12 +140,6 @@ def test_pam_module_that_is_missing(asked: Asked, there: set[str], lacking: str,
     plan = check(Change(ON), FakeHost(), check_mode=True)
     assert plan.warnings == [f"The PAM module {lacking} is not installed yet."]
     assert asked.conversations == 0
-
-
-def test_pam_faillock_is_needed_for_a_limit_only(asked: Asked) -> None:
-    asked.modules = {"pam_oath"}
-
-    check(Change({**ON, "max_failures": 0}), FakeHost())
 
 
 def test_pam_is_asked_only_about_a_policy_that_is_new(asked: Asked) -> None:
@@ -188,7 +182,7 @@ def test_guard_that_is_off_asks_nothing(asked: Asked) -> None:
     check(Change(ON, KEY), FakeHost(), guarded=False)
     assert asked.facts_read == []
     assert asked.conversations == 1
-    assert len(asked.staged) == 3
+    assert len(asked.staged) == 2
 
 
 def test_taking_it_off_is_not_guarded(asked: Asked) -> None:

@@ -106,7 +106,7 @@ def test_users_and_files_are_told() -> None:
         "/etc/pam.d/sshd",
         "/etc/pam.d/cockpit",
     }
-    assert "keyboard-interactive:pam" in files[paths.SSHD_DROPIN]  # as it stands at the end, not in between
+    assert "keyboard-interactive:pam" in files[paths.SSHD_DROPIN]  # as it stands at the end
 
 
 def test_settings_are_told_before_and_after() -> None:
@@ -141,7 +141,7 @@ def test_files_that_stay_are_not_told() -> None:
     host.converge(Change(ON, KEY))
     outcome = outcome_of(Change(ssh={"methods": ("password_and_code", "key")}), host)
 
-    assert set(outcome.after["files"]) == {paths.SSHD_DROPIN, "/etc/pam.d/sshd"}  # type: ignore[call-overload]
+    assert set(outcome.after["files"]) == {paths.SSHD_DROPIN}  # type: ignore[call-overload]
 
 
 def test_secret_made_here_is_told_by_user() -> None:

@@ -19,10 +19,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     daemon,
     emergency,
     files,
-    marks,
     paths,
-    plan,
-    sshd,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     SecretsChange,
@@ -30,7 +27,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 )
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.conftest import Root
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
-    AT,
     KEYS_ONLY,
     PASSWORD_ALLOWED,
     SEEDS,
@@ -266,13 +262,6 @@ def test_full_disk(host: Root, monkeypatch: pytest.MonkeyPatch, error: int) -> N
     assert_off(host)
     assert len(outcome.warnings) == 1
     assert "policy.json could not be rewritten" in outcome.warnings[0]
-
-
-def test_key_only_bridge_needs_no_more_room_than_any_dropin() -> None:
-    dropins = [host.texts[AT.SSHD_DROPIN] for host in ENABLED.values()]
-    shortest = sshd.render_bridge(plan.Declared().ssh, plan.Declared().policy.exempt)
-
-    assert len(marks.KEY_ONLY) < min(map(len, [*dropins, shortest]))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"policy": 7}', '{"policy": {}}', "\udcff"])

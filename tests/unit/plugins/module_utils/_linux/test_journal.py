@@ -113,7 +113,7 @@ def test_sshd_that_does_not_come_back_keeps_no_file_from_it(root: Root) -> None:
     before = root.state()
     originals = journal.take(touched)
     for path in touched:
-        root.put(path, "#twofactor# @include common-auth\n")
+        root.put(path, "@include common-auth\nauth requisite pam_oath.so\n")
 
     def fail() -> None:
         raise TwofactorError("sshd_reload", "sshd did not come back.")
@@ -127,7 +127,7 @@ def test_service_file_alone_leaves_sshd_s_files_alone(root: Root) -> None:
     root.put(paths.SSHD_DROPIN, "ours\n")
     before = root.state()
     originals = journal.take([paths.service_file("sshd")])
-    root.put(paths.service_file("sshd"), "#twofactor# @include common-auth\n")
+    root.put(paths.service_file("sshd"), "@include common-auth\nauth requisite pam_oath.so\n")
     journal.put_back(originals, root.reload)
 
     assert root.state() == before
@@ -159,6 +159,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "key": {"state": "enabled", "methods": ("key_and_code",)},
     "password": {"state": "enabled", "methods": ("password_and_code",)},
     "either": {"state": "enabled", "methods": ("password_and_code", "key")},
+    "both": {"state": "enabled", "methods": ("password_and_code", "key_and_code")},
 }
 
 

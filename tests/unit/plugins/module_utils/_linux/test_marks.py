@@ -15,7 +15,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     [
         ("auth substack twofactor\n", True),
         ("auth   substack\ttwofactor # rewritten by somebody's editor\r\n", True),
-        ("  auth substack twofactor", True),
+        ("  auth substack twofactor\n", True),
         ("auth substack twofactor2\n", False),
         ("#auth substack twofactor\n", False),
         ("account substack twofactor\n", False),
@@ -27,12 +27,36 @@ def test_our_line_is_found_when_somebody_has_changed_its_blanks(line: str, is_ou
     assert (marks.without_pam_include(content) == "@include common-auth\n") is is_ours
 
 
-def test_a_line_set_aside_comes_back() -> None:
-    aside = "#twofactor# @include common-auth\nauth\tsubstack\ttwofactor\t# fleetauth.twofactor\n"
+@pytest.mark.parametrize(
+    "line",
+    [
+        "auth required pam_permit.so twofactor",
+        "auth [success=done default=die]\tpam_permit.so  twofactor\r",
+        "auth required pam_faillock.so preauth dir=/var/lib/twofactor/failures",
+        "auth [success=5 default=ignore] pam_succeed_if.so quiet user in alice # fleetauth.twofactor",
+        "auth [success=ignore default=5] pam_exec.so quiet /bin/sh -c [exit 1] twofactor",
+    ],
+)
+def test_each_line_of_the_stack_is_known_as_ours(line: str) -> None:
+    assert marks.without_pam_include(f"{line}\n@include common-auth\n{line}\n") == "@include common-auth\n"
 
-    assert marks.skips_password(aside)
-    assert marks.without_pam_include(aside) == "@include common-auth\n"
-    assert not marks.skips_password("# twofactor: @include common-auth\n")
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "auth required pam_succeed_if.so quiet user != twofactor",
+        "auth optional pam_exec.so /usr/local/sbin/twofactor",
+        "auth optional pam_exec.so /opt/twofactor/notify twofactor",
+        "account required pam_permit.so twofactor",
+    ],
+)
+def test_line_of_an_administrator_who_uses_our_name_stays(line: str) -> None:
+    assert marks.without_pam_include(line + "\n") == line + "\n"
+
+
+@pytest.mark.parametrize("content", ["", "@include common-auth\n", marks.PAM_INCLUDE])
+def test_no_password_alone_where_no_code_follows_one(content: str) -> None:
+    assert marks.with_password_alone(content, of_root=True) == content
 
 
 def test_only_our_own_line_of_sshd_goes() -> None:

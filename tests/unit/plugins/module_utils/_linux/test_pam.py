@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import itertools
+import re
+
 import pytest
 from hypothesis import HealthCheck, assume, example, given, settings
 from hypothesis import strategies as st
@@ -53,7 +56,7 @@ LINES = st.one_of(
         ]
     ),
     st.text(st.characters(exclude_characters="\n"), max_size=20),
-).filter(lambda line: not marks._is_ours(line) and not line.startswith(marks.SET_ASIDE))
+).filter(lambda line: not marks._is_ours(line))
 FILES = st.builds(
     lambda lines, newline, last: newline.join(lines) + last,
     st.lists(LINES, max_size=8),
@@ -62,29 +65,33 @@ FILES = st.builds(
 )
 
 
-@given(FILES, st.booleans())
-@example("\x0c# a form feed, which ends no line\n@include common-auth\n", True)
-@example("# here is a \u2028 separator\n@include common-auth", False)
+def with_ours(content: str, service: str) -> str:
+    """Return a service file with our lines: those that sshd has, or those of every other service."""
+    return (
+        pam.with_ssh_stack(content, ON, (), read)
+        if service == "sshd"
+        else pam.with_include(content, service, read)
+    )
+
+
+@given(FILES, st.sampled_from(["sshd", "svc"]))
+@example("\x0c# a form feed, which ends no line\n@include common-auth\n", "sshd")
+@example("# here is a \u2028 separator\n@include common-auth", "svc")
+@example("# here is a \u2028 separator\n@include common-auth", "sshd")
 @settings(max_examples=200)
-def test_without_include_gives_back_what_with_include_got(content: str, aside: bool) -> None:
+def test_without_include_gives_back_what_with_include_got(content: str, service: str) -> None:
     assert marks.without_pam_include(content) == content
     try:
-        changed = pam.with_include(content, "sshd", read, instead_of_password=aside)
+        changed = with_ours(content, service)
     except TwofactorError:
         assume(False)
 
     assert marks.without_pam_include(changed) == content
-    assert pam.with_include(changed, "sshd", read, instead_of_password=aside) == changed
-    assert pam.is_included(changed)
-    assert marks.skips_password(changed) is aside
-
-
-def test_key_and_password_take_turns() -> None:
-    asks_password = pam.with_include(SSHD, "sshd", read)
-    asks_none = pam.with_include(asks_password, "sshd", read, instead_of_password=True)
-
-    assert asks_none == pam.with_include(SSHD, "sshd", read, instead_of_password=True)
-    assert pam.with_include(asks_none, "sshd", read) == asks_password
+    assert with_ours(changed, service) == changed
+    assert pam.is_included(changed) is (service != "sshd")
+    assert pam.asks_code(changed) is (service == "sshd")
+    without_comments = re.sub(r"[ \t]+# fleetauth.twofactor", "", changed)
+    assert marks.without_pam_include(without_comments) == content
 
 
 @pytest.mark.parametrize(
@@ -107,10 +114,85 @@ def test_line_stands_right_after_the_last_password_check(content: str, expected:
     assert pam.with_include(content, "svc", read) == expected
 
 
-def test_key_instead_of_password_sets_the_password_check_aside() -> None:
-    changed = pam.with_include(SSHD, "sshd", read, instead_of_password=True)
+def test_password_check_of_sshd_stays_where_it_is_between_ours() -> None:
+    lines = pam.with_ssh_stack(SSHD, ON, (), read).split("\n")
+    primary = lines.index("@include common-auth")
+    ours = [number for number, line in enumerate(lines) if line.endswith("# fleetauth.twofactor")]
 
-    assert changed == SSHD.replace("@include common-auth\n", "#twofactor# @include common-auth\n" + OURS)
+    assert primary not in ours
+    assert ours == [*range(1, primary), *range(primary + 1, ours[-1] + 1)]
+    assert lines[ours[0]].startswith(
+        "auth [success=ignore default=5] pam_exec.so quiet /bin/sh -c [case $SSH_"
+    )
+    assert len([number for number in ours[1:] if number < primary]) == 5
+
+
+def test_sshd_with_a_jump_into_what_is_asked_after_a_key_is_refused() -> None:
+    """Over what is asked next, which is fine where that is the password."""
+    content = "auth [default=2] pam_a.so\nauth required pam_b.so\n@include common-auth\n"
+
+    with pytest.raises(TwofactorError, match="jump into the lines for a key at 'pam_a") as caught:
+        pam.with_ssh_stack(content, ON, (), read)
+    assert caught.value.code == "pam_service_unsafe"
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "@include common-auth\nauth required pam_group.so\n@include common-account\n",
+        "auth [success=1 default=ignore] pam_a.so\nauth required pam_b.so\n@include common-auth\n",
+        "auth required pam_sepermit.so\nauth substack common-auth\nauth include postlogin\n",
+    ],
+)
+def test_sshd_with_more_demands(content: str) -> None:
+    files = reader(common_account="account required pam_unix.so\n", postlogin="session optional pam_x.so\n")
+    changed = pam.with_ssh_stack(content, ON, (), files)
+
+    assert marks.without_pam_include(changed) == content
+
+
+@pytest.mark.parametrize("before", ["", "auth required pam_permit.so\n"])
+@pytest.mark.parametrize("policy", [ON, Policy(unenrolled="allow"), Policy(max_failures=0)])
+def test_policy_file_that_is_cut_short_lets_nobody_in_who_was_not(policy: Policy, before: str) -> None:
+    """At each of its lines; those of sshd's service are written with it in one."""
+    whole = pam.render_policy(policy, ("carol",))
+    host = FakeHost().enrol("alice")
+    host.texts[paths.ENROLLED] = "alice\n"
+    host.texts["/etc/pam.d/sudo"] = pam.with_include(before + DEBIAN["/etc/pam.d/sudo"], "sudo", read)
+
+    def let_in(text: str) -> set[tuple[str, Known]]:
+        texts = {**host.texts, paths.PAM_POLICY: text}
+        every = itertools.product(("alice", "bob", "carol"), every_having())
+        return {(user, has) for user, has in every if pam_lets_in(texts, Login("sudo", user, has))}
+
+    by_whole = let_in(whole)
+    assert {("alice", frozenset({"password", "code"})), ("carol", frozenset({"password"}))} <= by_whole
+    assert let_in("") == let_in("# nothing\n") == set()
+    for end in range(len(whole)):
+        assert let_in(whole[:end]) <= by_whole, whole[:end]
+
+
+@pytest.mark.parametrize("policy", [ON, Policy(unenrolled="allow"), Policy(max_failures=0)])
+@pytest.mark.parametrize("user", ["alice", "bob", "carol"])
+@pytest.mark.parametrize("has", every_having())
+def test_who_is_let_off_by_ssh_still_shows_the_first_factor(policy: Policy, user: str, has: Known) -> None:
+    """Alice is enrolled, bob is not, carol has a bypass; a key is one that sshd has accepted."""
+    host = FakeHost().enrol("alice")
+    host.texts[paths.ENROLLED] = "alice\n"
+    host.texts["/etc/pam.d/sshd"] = pam.with_ssh_stack(SSHD, policy, ("carol",), read)
+    let_off = user == "carol" or (user == "bob" and policy.unenrolled == "allow")
+    second = let_off or (user == "alice" and "code" in has)
+
+    assert pam_lets_in(host.texts, Login("sshd", user, has)) is (second and bool(has & {"key", "password"}))
+
+
+def test_long_list_of_users_is_several_lines() -> None:
+    """PAM cuts a line of more than 1,023 characters in two, and refuses everybody for what is then no line."""
+    names = [f"user{number}" for number in range(500)]
+    text = pam.render_policy(Policy(exempt=Exempt(users=tuple(names))), names)
+
+    assert max(map(len, text.split("\n"))) < 1000
+    assert sorted(re.findall(r"user\d+", text)) == sorted(names * 2)
 
 
 @pytest.mark.parametrize(
@@ -172,13 +254,6 @@ def test_accepts_what_comes_to_the_code(content: str) -> None:
     assert OURS in changed
 
 
-def test_jumps_are_counted_without_a_password_check_that_is_set_aside() -> None:
-    content = "auth [success=4 default=ignore] pam_always.so\n@include common-auth\n"
-
-    with pytest.raises(TwofactorError, match="jump over the code"):
-        pam.with_include(content, "sshd", read, instead_of_password=True)
-
-
 CONTROLS = st.sampled_from(
     ["required", "requisite", "optional", "[success=ok default=bad]", "[success=1 default=ignore]", "sufficient",
      "[success=2 default=ignore]", "[success=done default=die]", "[default=1]", "[success=ok default=2]"]
@@ -197,24 +272,24 @@ STACKS = st.lists(
 ).map("\n".join)
 
 
-@given(STACKS, st.booleans())
+@given(STACKS, st.sampled_from(["svc", "sshd"]))
 @settings(max_examples=300, suppress_health_check=[HealthCheck.filter_too_much])
-def test_password_never_gets_past_the_code(stack: str, aside: bool) -> None:
+def test_password_never_gets_past_the_code(stack: str, service: str) -> None:
     host = FakeHost().enrol("alice")
     host.texts[paths.PAM_POLICY] = pam.render_policy(ON)
     try:
-        changed = pam.with_include(stack, "svc", read, instead_of_password=aside)
+        changed = with_ours(stack, service)
     except TwofactorError:
         assume(False)
 
     def lets_in(text: str, *has: str) -> bool:
-        return pam_lets_in({**host.texts, "/etc/pam.d/svc": text}, Login("svc", has=frozenset(has)))
+        return pam_lets_in({**host.texts, f"/etc/pam.d/{service}": text}, Login(service, has=frozenset(has)))
 
     assert not lets_in(changed)
     assert not lets_in(changed, "password")
-    if not aside:
-        assert lets_in(changed, "password", "code") >= lets_in(stack, "password")
-        assert lets_in(changed, "code") <= lets_in(stack)
+    assert lets_in(changed, "password", "code") >= lets_in(stack, "password")
+    assert lets_in(changed, "code") <= lets_in(stack)
+    assert service == "svc" or not lets_in(changed, "key")
 
 
 @pytest.mark.parametrize("service", ["sudo", "su", "cockpit"])
@@ -245,6 +320,7 @@ def test_debian_services_ask_for_password_and_code(service: str, has: Known) -> 
             Login("sshd", "carol", frozenset({"password"})),
             False,
         ),
+        (Policy(exempt=Exempt(users=("carol",))), Login("sshd", "carol", frozenset({"key"})), False),
         (Policy(exempt=Exempt(users=("bob",))), Login("sudo", "carol", frozenset({"password"})), False),
         (
             Policy(exempt=Exempt(groups=("staff", "ops"))),
@@ -264,9 +340,8 @@ def test_who_is_let_in_without_a_code(policy: Policy, login: Login, lets_in: boo
     host = FakeHost().enrol("alice")
     host.texts[paths.PAM_POLICY] = pam.render_policy(policy)
     host.texts[paths.ENROLLED] = "alice\n"
-    for service in ("sudo", "sshd"):
-        path = paths.service_file(service)
-        host.texts[path] = pam.with_include(host.texts[path], service, read)
+    host.texts["/etc/pam.d/sudo"] = pam.with_include(host.texts["/etc/pam.d/sudo"], "sudo", read)
+    host.texts["/etc/pam.d/sshd"] = pam.with_ssh_stack(SSHD, policy, (), read)
 
     assert pam_lets_in(host.texts, login) is lets_in
 
@@ -280,13 +355,18 @@ def test_list_of_the_enrolled_that_is_missing_lets_nobody_in() -> None:
 
 
 def test_policy_file() -> None:
-    limit = "deny=5 unlock_time=60 fail_interval=900 even_deny_root root_unlock_time=60 dir=/var/lib/twofactor/failures"
+    limit = (
+        "conf=/dev/null deny=5 unlock_time=60 fail_interval=900 even_deny_root root_unlock_time=60 "
+        "dir=/var/lib/twofactor/failures"
+    )
     tokens = "usersfile=/var/lib/twofactor/tokens/${USER}.oath"
     assert pam.render_policy(Policy(window=2, digits=8)).split("\n")[1:] == [
-        f"auth requisite pam_faillock.so preauth silent {limit}",
+        f"auth [success=ignore ignore=ignore default=die] pam_faillock.so preauth silent {limit}",
         f"auth [success=1 default=bad] pam_oath.so {tokens} window=2 digits=8",
         f"auth [default=die] pam_faillock.so authfail {limit}",
-        f"auth required pam_faillock.so authsucc {limit}",
+        f"auth [success=ignore ignore=ignore default=die] pam_faillock.so authsucc {limit}",
+        "auth required pam_permit.so twofactor",
+        "auth [success=1 default=die] pam_permit.so twofactor",
         "",
     ]
 
@@ -298,18 +378,15 @@ def test_policy_file_without_a_limit_and_with_every_exemption() -> None:
         unenrolled="allow",
         exempt=Exempt(users=("backup", "ansible"), groups=("robots",), networks=("192.0.2.0/24",)),
     )
-    skip = "auth [success=done default=ignore] pam_succeed_if.so quiet service != sshd"
     table = "accessfile=/etc/twofactor/exempt_networks"
     enrolled = "item=user sense=deny file=/var/lib/twofactor/enrolled onerr=fail quiet"
-    assert pam.render_policy(policy).split("\n")[1:] == [
-        f"{skip} user in backup:ansible",
-        f"{skip} user ingroup robots",
-        "auth [success=1 default=ignore] pam_succeed_if.so quiet service = sshd",
-        f"auth [success=done default=ignore] pam_access.so {table} noaudit nodefgroup",
-        f"auth [success=done default=ignore] pam_listfile.so {enrolled}",
-        "auth required pam_oath.so usersfile=/var/lib/twofactor/tokens/${USER}.oath window=0 digits=6",
-        "",
+    assert pam.render_policy(policy).split("\n")[1:5] == [
+        f"auth [success=7 default=ignore] pam_listfile.so {enrolled}",
+        "auth [auth_err=6 default=ignore] pam_succeed_if.so quiet user notin ansible:backup",
+        "auth [auth_err=5 default=ignore] pam_succeed_if.so quiet user notingroup robots",
+        f"auth [success=4 default=ignore] pam_access.so {table} noaudit nodefgroup",
     ]
+    assert pam.render_policy(policy).count("conf=/dev/null deny=0 ") == 3
 
 
 def test_failures_are_forgotten_no_earlier_than_the_lock_ends() -> None:

@@ -25,6 +25,7 @@ class Pam:
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         self.folder = folder / "run"
         self.codes: list[str] = []
+        self.keys: list[bool] = []
         self.files: dict[str, str] = {}
         self.answers: list[int] = []
         self.slept = 0.0
@@ -43,15 +44,16 @@ class Pam:
     def sleep(self, seconds: float) -> None:
         self.slept += seconds
 
-    def authenticate(self, libpam: Any, folder: str, code: str) -> int:
+    def authenticate(self, libpam: Any, folder: str, code: str, *, key: bool) -> int:
         assert libpam is self
+        self.keys.append(key)
         self.codes.append(code)
         found = [path for path in self.folder.rglob("*") if path.is_file()]
         self.files.update({str(path.relative_to(self.folder)): path.read_text() for path in found})
         if self.answers:
             return self.answers.pop(0)
         token = self.folder / "tokens" / "root.oath"
-        if not token.exists():
+        if not token.exists() or not key:
             return USER_UNKNOWN
         (line,) = tokens.parse(token.read_text(), "root")
         right = _otp.totp(line.seed, NOW + self.slept, line.interval, line.digits)
@@ -73,9 +75,10 @@ def libpam(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pam:
 )
 def test_right_code_wrong_code_and_a_stranger_are_tried(libpam: Pam, policy: Policy) -> None:
     pam_check.check_policy(policy)
-    right, wrong, stranger = libpam.codes
+    right, wrong, keyless, stranger = libpam.codes
 
-    assert right == stranger == _otp.totp(SEED, NOW, policy.interval, policy.digits)
+    assert libpam.keys == [True, True, False, True]
+    assert right == keyless == stranger == _otp.totp(SEED, NOW, policy.interval, policy.digits)
     assert wrong != right
     assert len(wrong) == policy.digits
     assert not libpam.folder.exists()
@@ -85,11 +88,14 @@ def test_files_are_private_and_the_token_is_a_fresh_one(libpam: Pam) -> None:
     pam_check.check_policy(Policy(state="enabled"))
 
     assert libpam.files["tokens/root.oath"] == f"HOTP/T30/6\troot\t-\t{SEED.hex()}\n"
-    code = libpam.files["code"]
+    code = libpam.files[pam_check.SERVICE]
     assert f"usersfile={libpam.folder}/tokens/" in code
     assert f"dir={libpam.folder}/failures" in code
     assert "/var/lib/twofactor" not in code
-    assert libpam.files[pam_check.SERVICE] == f"auth substack {libpam.folder}/code\n"
+    assert code.startswith(
+        "auth [success=ignore default=5] pam_exec.so quiet /bin/sh -c [case $SSH_AUTH_INFO_0 "
+    )
+    assert code.endswith("\nauth requisite pam_deny.so\n")
     assert "pam_deny" in libpam.files["other"]
 
 
@@ -99,8 +105,9 @@ def test_files_are_private_and_the_token_is_a_fresh_one(libpam: Pam) -> None:
         ([AUTH_ERR] * 3, "pam_shuts_out", "refused the right code .status 7"),
         ([28] * 3, "pam_shuts_out", "status 28"),
         ([SUCCESS, SUCCESS], "pam_does_not_protect", "accepted a wrong code"),
+        ([SUCCESS, AUTH_ERR, SUCCESS], "pam_does_not_protect", "accepted a code without a key"),
         (
-            [SUCCESS, AUTH_ERR, SUCCESS],
+            [SUCCESS, AUTH_ERR, AUTH_ERR, SUCCESS],
             "pam_does_not_protect",
             "accepted a code of somebody who has no token",
         ),
@@ -122,7 +129,7 @@ def test_pam_that_does_otherwise(libpam: Pam, answers: list[int], code: str, wor
 def test_right_code_whose_step_was_over_before_pam_looked_is_tried_again(libpam: Pam, busy: int) -> None:
     libpam.answers = [AUTH_ERR] * busy
     pam_check.check_policy(Policy(state="enabled"))
-    assert len(libpam.codes) == busy + 3
+    assert len(libpam.codes) == busy + 4
 
 
 def test_code_that_is_about_to_go_is_not_used(libpam: Pam) -> None:

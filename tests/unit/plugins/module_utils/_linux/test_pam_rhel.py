@@ -12,6 +12,13 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     marks,
     pam,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Policy
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
+    Known,
+    Login,
+    every_having,
+    pam_lets_in,
+)
 
 STACK = """\
 auth        required                                     pam_env.so
@@ -56,7 +63,7 @@ account    include      system-auth
 """
 
 
-@pytest.mark.parametrize(("service", "content"), [("sshd", SSHD), ("cockpit", COCKPIT), ("su", SU)])
+@pytest.mark.parametrize(("service", "content"), [("cockpit", COCKPIT), ("su", SU)])
 def test_code_comes_right_after_the_password(service: str, content: str) -> None:
     changed = pam.with_include(content, service, FILES.get)
     lines = changed.splitlines()
@@ -67,11 +74,14 @@ def test_code_comes_right_after_the_password(service: str, content: str) -> None
     assert pam.with_include(changed, service, FILES.get) == changed
 
 
-def test_key_stands_in_for_the_password() -> None:
-    changed = pam.with_include(SSHD, "sshd", FILES.get, instead_of_password=True)
+@pytest.mark.parametrize("has", every_having())
+def test_ssh_asks_for_key_or_password_and_code(has: Known) -> None:
+    changed = pam.with_ssh_stack(SSHD, Policy(), (), FILES.get)
+    texts = {f"/etc/pam.d/{name}": text for name, text in FILES.items()}
+    texts |= {"/etc/pam.d/sshd": changed, "/var/lib/twofactor/tokens/alice.oath": ""}
 
-    assert marks.skips_password(changed)
     assert marks.without_pam_include(changed) == SSHD
+    assert pam_lets_in(texts, Login("sshd", has=has)) == ("code" in has and len(has) > 1)
 
 
 def test_sudo_ends_at_the_right_password_there_and_is_refused() -> None:

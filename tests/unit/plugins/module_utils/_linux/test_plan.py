@@ -36,14 +36,16 @@ from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._li
     folder_of,
     pam_lets_in,
     ssh_lets_in,
+    takes_passwords,
 )
 
 ON = {"state": "enabled"}
 KEY = {"state": "enabled", "methods": ("key_and_code",)}
 PASSWORD = {"state": "enabled", "methods": ("password_and_code",)}
 EITHER = {"state": "enabled", "methods": ("password_and_code", "key")}
+BOTH = {"state": "enabled", "methods": ("key_and_code", "password_and_code")}
 OFF = {"state": "disabled"}
-WAYS = {"off": OFF, "key": KEY, "password": PASSWORD, "either": EITHER}
+WAYS = {"off": OFF, "key": KEY, "password": PASSWORD, "either": EITHER, "both": BOTH}
 
 
 def change(
@@ -117,7 +119,7 @@ def wrong_instants(
 @pytest.mark.parametrize(("before", "after"), TRANSITIONS)
 def test_no_hole_and_no_shut_door_on_the_way(own: dict[str, str], before: str, after: str) -> None:
     for root_before, root_after in itertools.product(["unmanaged", "allowed", "denied"], repeat=2):
-        host = FakeHost(takes=own["passwordauthentication"] == "yes").enrol("alice", "root")
+        host = FakeHost(takes=takes_passwords(own)).enrol("alice", "root")
         host.converge(change(ON, {**WAYS[before], "root_login": root_before}))
         plan = make_plan(change(ssh={**WAYS[after], "root_login": root_after}), host)
 
@@ -125,12 +127,12 @@ def test_no_hole_and_no_shut_door_on_the_way(own: dict[str, str], before: str, a
 
 
 @pytest.mark.parametrize("own", list(ADMINISTRATORS.values()), ids=list(ADMINISTRATORS))
-@pytest.mark.parametrize("way", ["key", "password", "either"])
+@pytest.mark.parametrize("way", ["key", "password", "either", "both"])
 @pytest.mark.parametrize("unenrolled", ["deny", "allow"])
 def test_no_hole_and_no_shut_door_when_the_whole_is_switched(
     own: dict[str, str], way: str, unenrolled: str
 ) -> None:
-    host = FakeHost(takes=own["passwordauthentication"] == "yes").enrol("alice", "root")
+    host = FakeHost(takes=takes_passwords(own)).enrol("alice", "root")
     host.converge(change({**ON, "unenrolled": unenrolled}, {**WAYS[way], "root_login": "allowed"}))
     off = make_plan(change(OFF), host)
     assert wrong_instants(host, off.steps, own) == []
@@ -139,7 +141,7 @@ def test_no_hole_and_no_shut_door_when_the_whole_is_switched(
     assert wrong_instants(host, on.steps, own) == []
 
 
-@pytest.mark.parametrize("way", ["key", "password", "either"])
+@pytest.mark.parametrize("way", ["key", "password", "either", "both"])
 @pytest.mark.parametrize(("before", "after"), [("deny", "allow"), ("allow", "deny")])
 def test_no_hole_and_no_shut_door_when_the_unenrolled_are_let_in_or_not(
     way: str, before: str, after: str
@@ -172,6 +174,7 @@ def test_who_loses_the_token_is_not_shut_out_in_between(service: str, path: str,
         (KEY, [{"key", "code"}]),
         (PASSWORD, [{"password", "code"}]),
         (EITHER, [{"password", "code"}, {"key"}]),
+        (BOTH, [{"password", "code"}, {"key", "code"}]),
     ],
 )
 def test_what_is_enough(own: dict[str, str], way: dict[str, Any], enough: list[set[str]]) -> None:
@@ -191,14 +194,14 @@ def test_order_of_a_whole_change() -> None:
     wanted = change({**ON, "services": ("sudo",), "exempt_networks": ("192.0.2.1",)}, KEY, user("alice"))
 
     assert steps_of(wanted, host) == (
-        ["leftovers", "tokens", "policy", "services", "sshd bridge", "ssh service", "sshd", "declared"]
+        ["leftovers", "tokens", "policy", "services", "ssh service", "sshd", "ssh service", "declared"]
     )
     host.converge(wanted)
     assert steps_of(change(OFF), host) == [
         "services",
-        "sshd bridge",
         "ssh service",
         "sshd",
+        "ssh service",
         "policy",
         "declared",
     ]
@@ -208,14 +211,12 @@ def test_no_step_that_is_not_needed() -> None:
     host = FakeHost()
     del host.texts["/etc/pam.d/cockpit"]
 
-    assert steps_of(change(ON, EITHER), host) == ["policy", "sshd bridge", "ssh service", "declared"]
+    assert steps_of(change(ON, EITHER), host) == ["policy", "ssh service", "sshd", "ssh service", "declared"]
     host.converge(change(ON, EITHER))
-    assert steps_of(change(ssh=PASSWORD), host) == ["sshd", "declared"]
-    host.converge(change(ssh=PASSWORD))
-    assert steps_of(change(ssh=KEY), host) == ["sshd", "ssh service", "declared"]
-    host.converge(change(ssh=KEY))
-    assert steps_of(change(ssh=PASSWORD), host) == ["ssh service", "sshd", "declared"]
-    assert steps_of(change({"window": 2}), host) == ["policy", "declared"]
+    for way in (PASSWORD, KEY, BOTH):
+        assert steps_of(change(ssh=way), host) == ["sshd", "declared"]
+        host.converge(change(ssh=way))
+    assert steps_of(change({"window": 2}), host) == ["policy", "ssh service", "declared"]
     assert steps_of(change({"reason": "audit"}), host) == ["declared"]
 
 
@@ -250,7 +251,7 @@ SSH = st.fixed_dictionaries(
     {},
     optional={
         "state": st.sampled_from(["enabled", "disabled"]),
-        "methods": st.sampled_from([way["methods"] for way in (KEY, PASSWORD, EITHER)]),
+        "methods": st.sampled_from([way["methods"] for way in (KEY, PASSWORD, EITHER, BOTH)]),
         "root_login": st.sampled_from(["allowed", "denied", "unmanaged"]),
         "exempt_users": LISTS,
         "exempt_groups": LISTS,
@@ -293,11 +294,11 @@ def is_off_for(wanted: Change, host: FakeHost) -> bool:
     st.lists(CHANGES, min_size=1, max_size=3),
     st.sampled_from(MAINS),
     st.sets(st.sampled_from(sorted(BESIDE))),
-    st.booleans(),
+    st.sampled_from(["", "users", "all"]),
 )
 @settings(max_examples=150)
 def test_second_run_changes_nothing_and_off_gives_everything_back(
-    changes: list[Change], main: str, beside: set[str], takes: bool
+    changes: list[Change], main: str, beside: set[str], takes: str
 ) -> None:
     host = FakeHost(takes=takes)
     host.texts.update({path: BESIDE[path] for path in beside}, **{paths.SSHD_CONFIG: main})
@@ -522,7 +523,7 @@ def test_ssh_alone_is_refused_while_the_whole_is_off() -> None:
 @pytest.mark.parametrize(
     ("policy", "ssh", "code"),
     [
-        (ON, {"methods": ("key_and_code", "password_and_code")}, "methods_conflict"),
+        (ON, {"methods": ("key_and_code", "key")}, "methods_conflict"),
         (ON, {"methods": ("key",)}, "methods_without_code"),
         ({**ON, "exempt_users": ("a b",)}, None, "bad_user_name"),
         (ON, {**KEY, "exempt_groups": ("a,b",)}, "bad_user_name"),

@@ -153,7 +153,7 @@ def test_users(host: Reported) -> None:
     [
         ("/etc/pam.d/sshd", "@include common-auth\n", "ssh_not_asking"),
         (paths.SSHD_DROPIN, None, "ssh_not_asking"),
-        (paths.PAM_POLICY, None, "ssh_not_asking"),
+        (paths.PAM_POLICY, None, "policy_edited"),
         ("/etc/pam.d/cockpit", "@include common-auth\n", "service_not_covered"),
         ("/var/lib/twofactor/tokens/alice.oath", "rubbish\n", "token_file_broken"),
         (paths.POLICY, "{", "policy_file_broken"),
@@ -174,10 +174,16 @@ def test_what_somebody_has_changed_is_a_problem(
 @pytest.mark.parametrize(
     ("path", "text", "codes"),
     [
-        (paths.PAM_POLICY, "auth required pam_permit.so\n", ["ssh_not_asking", "policy_edited"]),
+        (paths.PAM_POLICY, "auth required pam_permit.so\n", ["policy_edited"]),
         (paths.PAM_POLICY, "auth sufficient pam_permit.so\nauth required pam_oath.so\n", ["policy_edited"]),
         (paths.EXEMPT_NETWORKS, "+:ALL:ALL\n", ["policy_edited"]),
-        (paths.PAM_POLICY, None, ["ssh_not_asking"]),
+        (paths.PAM_POLICY, None, ["policy_edited"]),
+        (
+            paths.service_file("sshd"),
+            "auth sufficient pam_permit.so\n@include common-auth\nauth required pam_oath.so\n",
+            ["pam_service_unsafe"],
+        ),
+        (paths.service_file("sshd"), "auth requisite pam_oath.so\n@include common-auth\n", ["policy_edited"]),
     ],
 )
 def test_policy_that_somebody_has_edited_is_a_problem(

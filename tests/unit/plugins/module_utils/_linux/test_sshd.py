@@ -82,13 +82,6 @@ def test_root_login_is_left_alone_while_unmanaged(root_login: str, line: str | N
     assert ("PermitRootLogin" in text) is (line is not None)
 
 
-def test_bridge_lets_in_with_a_key_alone_and_never_asks_pam() -> None:
-    text = sshd.render_bridge(PASSWORD, Exempt(users=("backup",)))
-
-    assert "keyboard-interactive" not in text
-    assert text.count("AuthenticationMethods publickey\n") == 2
-
-
 # What is read before what.
 
 IN_FOLDER = "Include /etc/ssh/sshd_config.d/*.conf\n"

@@ -229,21 +229,22 @@ def settings(**changed: str) -> dict[str, str]:
 @pytest.mark.parametrize(
     ("own", "takes"),
     [
-        (settings(passwordauthentication="yes"), True),
-        (settings(kbdinteractiveauthentication="yes"), True),
-        (settings(kbdinteractiveauthentication="yes", usepam="no"), False),
-        (settings(), False),
-        (settings(passwordauthentication="yes", authenticationmethods="publickey,password"), False),
-        ({}, False),
+        (settings(passwordauthentication="yes"), "users"),
+        (settings(passwordauthentication="yes", permitrootlogin="yes"), "all"),
+        (settings(kbdinteractiveauthentication="yes"), "users"),
+        (settings(kbdinteractiveauthentication="yes", usepam="no"), ""),
+        (settings(permitrootlogin="yes"), ""),
+        (settings(passwordauthentication="yes", authenticationmethods="publickey,password"), ""),
+        ({}, ""),
     ],
 )
-def test_whether_passwords_are_taken(program: Sshd, own: dict[str, str], takes: bool) -> None:
+def test_of_whom_passwords_are_taken(program: Sshd, own: dict[str, str], takes: str) -> None:
     program.default = own
     host = Seen()
     host.texts[paths.SSHD_CONFIG] = sshd.with_include(host.texts[paths.SSHD_CONFIG])
     host.texts[paths.SSHD_DROPIN] = "left out\n"
 
-    assert sshd_check.takes_passwords(host) is takes  # type: ignore[arg-type]
+    assert sshd_check.takes_passwords(host) == takes  # type: ignore[arg-type]
     assert "00-twofactor" not in program.configs[0]
 
 

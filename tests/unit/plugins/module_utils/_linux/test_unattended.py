@@ -105,7 +105,7 @@ def test_bypass_of_a_user_ends_and_the_next_end_is_armed(
 ) -> None:
     platform.apply(Change(ON, KEY, ENROL), check_mode=False)
     platform.apply(Change(bypass=BypassChange(("root",), lasts="1h", reason="r")), check_mode=False)
-    let_off = "user in root"
+    let_off = "user notin root"
     assert let_off in root.texts()["/etc/pam.d/twofactor"], root.texts()["/etc/pam.d/twofactor"]
     there = bypass.parse(root.texts()["/var/lib/twofactor/bypass.json"])
     armed.clear()
