@@ -68,7 +68,7 @@ _JOB_ID = re.compile(r"[A-Za-z0-9.]{1,60}")
 OUTPUT = ("module_stdout", "module_stderr")
 """What a module printed that is no JSON: whatever it was about to return may be in it."""
 _DROPPED = ("invocation", "deprecations", "exception", "warnings", "ansible_facts", "ansible_parsed")
-"""Keys with a meaning for Ansible that are not taken over as they are; see ``_from_ansible``. The last is new in 2.22."""
+"""Keys with a meaning for Ansible that are not taken over as they are; see ``_from_ansible``. 2.22 added the last."""
 _INTERPRETER = "discovered_interpreter_python"
 _LINES = ("diff", *OUTPUT)
 """Keys whose text may have several lines; a line break anywhere else could fake a line of Ansible's output."""

@@ -35,7 +35,8 @@ PLAYBOOK = """\
           - uri | fleetauth.twofactor.qr_text | length > 0
           - uri | fleetauth.twofactor.qr_png | length > 0
       vars:
-        uri: "{{ 'JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP' | fleetauth.twofactor.otpauth_uri('alice', issuer='Example Fleet') }}"
+        secret: JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP
+        uri: "{{ secret | fleetauth.twofactor.otpauth_uri('alice', issuer='Example Fleet') }}"
 """
 
 
