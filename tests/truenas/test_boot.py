@@ -211,18 +211,6 @@ def test_an_interval_that_pam_oath_does_not_know(nas: Nas) -> None:
     assert not login.asked_code
 
 
-def test_the_gap_of_25041(nases: dict[str, Nas]) -> None:
-    nas = nases["25.04"]
-    _renew(nas, "25.04.1")
-    nas.open_for_passwords()
-    token = nas.enroll("root")
-    nas.call("auth.twofactor.update", {"enabled": True, "services": {"ssh": True}})
-    assert nas.shell(OATH) == ""
-    assert not nas.ssh("root", password=PASSWORD, code=token.code())
-    token = nas.enroll("root")
-    assert nas.ssh("root", password=PASSWORD, code=token.code())
-
-
 @some("24.10", "26.0")
 def test_the_service_stops_and_starts(each: Nas) -> None:
     if each.release < "25.10":

@@ -123,8 +123,6 @@ def test_login_that_fails(shell: Callable[[str], Shell], version: str) -> None:
     if version >= "23":
         run.nas.enroll("root")
     run.nas.call("auth.twofactor.update", {"enabled": True, "services": {"ssh": True}})
-    if version == "25.04.1":
-        return
     status, out, _ = run("-U", "root", "-P", ROOT_PASSWORD, "call", "system.version")
     expected = "Two-factor authentication is required" if version >= "26" else "Invalid username or password"
     assert status == 0

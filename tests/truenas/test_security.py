@@ -35,6 +35,17 @@ def _continue(nas: FakeNas, code: str) -> str:
     return str(answer["response_type"])
 
 
+@pytest.mark.parametrize("version", RELEASES)
+def test_security_settings_are_older_than_stig_mode(make_nas: MakeNas, version: str) -> None:
+    nas = make_nas(version)
+    if version < "23":
+        with pytest.raises(Refused, match=r"'system\.security'|'config'"):
+            nas.call("system.security.config")
+        return
+    expected = {"id", "enable_fips", *(["enable_gpos_stig"] if version >= "25" else [])}
+    assert set(nas.call("system.security.config")) == expected
+
+
 @pytest.mark.parametrize("version", WITH_STIG)
 def test_what_stig_mode_refuses(make_nas: MakeNas, version: str) -> None:
     nas = make_nas(version)
@@ -94,8 +105,6 @@ def test_logging_in(make_nas: MakeNas, version: str) -> None:
     if version >= "23":
         nas.enroll("root")
     nas.call("auth.twofactor.update", SSH)
-    if version == "25.04.1":
-        return  # does not ask: see test_twofactor.py
     nas.machine.codes = [_code(nas)]
     assert nas.call("auth.login", "root", ROOT_PASSWORD) is False
     assert nas.call("auth.login", "root", ROOT_PASSWORD, "000000") is False
@@ -104,7 +113,7 @@ def test_logging_in(make_nas: MakeNas, version: str) -> None:
     assert nas.call("auth.login", "root", ROOT_PASSWORD, _code(nas)) is (version < "26")
 
 
-@pytest.mark.parametrize("version", [version for version in WITH_STIG if version != "25.04.1"])
+@pytest.mark.parametrize("version", WITH_STIG)
 def test_logging_in_step_by_step(make_nas: MakeNas, version: str) -> None:
     nas = make_nas(version)
     nas.enroll("root")

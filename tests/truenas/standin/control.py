@@ -14,7 +14,7 @@ from typing import Any
 
 from .faults import KINDS, Faults
 from .midclt import decoded
-from .places import CALLS, FAULTS, RELEASE, SOCKET, VERSION
+from .places import CALLS, FAULTS, RELEASE, VERSION, socket_path
 from .releases import RELEASES, release_named
 from .wire import Connection
 
@@ -33,6 +33,7 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("stig", "enterprise"):
         commands.add_parser(name).add_argument("state", choices=("on", "off"))
     commands.add_parser("secret", help="print a user's seed").add_argument("user")
+    commands.add_parser("directory", help="have one more user of a domain").add_argument("user")
     release = commands.add_parser("release", help="become another release")
     release.add_argument("version", choices=sorted(RELEASES))
     commands.add_parser("down", help="stop the middleware")
@@ -70,7 +71,7 @@ def _become(version: str) -> None:
     RELEASE.write_text(version + "\n", encoding="ascii")
     VERSION.write_text(release_named(version).version + "\n", encoding="ascii")
     _systemctl("restart")
-    while not SOCKET.exists():
+    while not socket_path().exists():
         time.sleep(0.05)
 
 
@@ -89,6 +90,8 @@ def main(arguments: list[str]) -> int:
         _ask(f"stand_in.{options.name}", options.state == "on")
     elif options.name == "secret":
         print(_ask("stand_in.secret", options.user) or "")
+    elif options.name == "directory":
+        _ask("stand_in.directory", options.user)
     elif options.name == "release":
         _become(options.version)
     else:

@@ -17,7 +17,7 @@ import time
 from .dispatch import Dispatcher
 from .machine import DebianMachine
 from .nas import Nas
-from .places import BOOTED, CALLS, DELAY, HOME, LOG, RELEASE, SOCKET
+from .places import BOOTED, CALLS, DELAY, HOME, LOG, RELEASE, socket_path
 from .releases import release_named
 
 
@@ -52,9 +52,10 @@ class Server(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     request_queue_size = 64
 
     def __init__(self, dispatcher: Dispatcher) -> None:
-        SOCKET.unlink(missing_ok=True)
-        super().__init__(str(SOCKET), Handler)
-        SOCKET.chmod(0o666)
+        path = socket_path()
+        path.unlink(missing_ok=True)
+        super().__init__(str(path), Handler)
+        path.chmod(0o666)
         self.dispatcher = dispatcher
 
 

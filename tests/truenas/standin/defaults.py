@@ -44,6 +44,7 @@ def initial(release: Release, machine: Machine) -> Record:
             "secret": None,
         },
         "users": users,
+        "directory": [],
         "groups": groups,
         "ssh": _ssh(release),
         "services": [
@@ -64,10 +65,27 @@ def initial(release: Release, machine: Machine) -> Record:
 def upgrade(data: Record, release: Release) -> None:
     """Bring an older release's database to this one, as far as its settings go."""
     fresh = _ssh(release)
+    data.setdefault("directory", [])
     data["ssh"] = {name: data["ssh"].get(name, value) for name, value in fresh.items()}
     for account in data["users"]:
         if release.intervals and account["twofactor"]["interval"] not in release.intervals:
             account["twofactor"].update(secret=None, interval=30)
+
+
+def directory_user(name: str, number: int, password: str) -> Record:
+    """Return a user of the domain that the NAS has joined. There is no row of codes before the first secret."""
+    return {
+        "uid": 100_000_000 + number,
+        "username": name,
+        "unixhash": hashed(password),
+        "home": f"/home/{name.replace(chr(92), '/')}",
+        "shell": "/usr/bin/bash",
+        "full_name": name,
+        "sid": f"S-1-5-21-1-2-3-{number}",
+        "locked": False,
+        "password_disabled": False,
+        "twofactor": None,
+    }
 
 
 NTP_DEFAULTS: Record = {"burst": False, "iburst": True, "prefer": False, "minpoll": 6, "maxpoll": 10}
@@ -125,7 +143,8 @@ def _users(release: Release, passwd: str, groups: list[Record]) -> list[Record]:
     for line in passwd.splitlines():
         name, _, uid, gid, full_name, home, shell = line.split(":")
         system = {"home": home, "shell": shell, "full_name": full_name or name, "smb": False}
-        known = {**system, "builtin": True, "password_disabled": name != "root"}
+        # They have no password, and nothing but that says so.
+        known = {**system, "builtin": True}
         users.append(
             user(
                 release,

@@ -20,7 +20,7 @@ from .faults import Faults
 from .jobs import Jobs
 from .machine import Machine
 from .releases import Release
-from .render.accounts import group, passwd, shadow
+from .render.accounts import domain_passwd, group, passwd, shadow
 from .render.chrony import chrony_conf
 from .render.oath import USERS_OATH, Token, pam_sshd, pam_web, users_oath
 from .render.sshd import SshFacts, sshd_config
@@ -73,6 +73,13 @@ class Nas:
         """Return a user's record."""
         return next((user for user in self.data["users"] if user["username"] == username), None)
 
+    def account_named(self, username: object) -> Record | None:
+        """Return a user's record, one of the directory's too where the release can have a secret for it."""
+        found = self.user_named(username)
+        if found is None and self.release.directory != "none":
+            found = next((user for user in self.data["directory"] if user["username"] == username), None)
+        return found
+
     def is_admin(self, user: Record) -> bool:
         """Tell whether a user is a full administrator."""
         groups = {entry["id"] for entry in self.data["groups"] if entry["gid"] == ADMINISTRATORS}
@@ -92,14 +99,15 @@ class Nas:
     def secret_of(self, user: Record) -> str | None:
         """Return a user's seed; before there were several, only root had one."""
         if self.release.per_user:
-            secret = user["twofactor"]["secret"]
+            secret = (user["twofactor"] or {}).get("secret")
         else:
             secret = self.data["twofactor"]["secret"] if user["uid"] == 0 else None
         return secret if isinstance(secret, str) else None
 
     def settings_of(self, user: Record) -> tuple[int, int]:
         """Return the digits and the interval of a user's codes."""
-        source = user["twofactor"] if self.release.settings_per_user else self.data["twofactor"]
+        own = user["twofactor"] or {"otp_digits": 6, "interval": 30}
+        source = own if self.release.settings_per_user else self.data["twofactor"]
         return source["otp_digits"], source["interval"]
 
     def _tokens(self) -> list[Token] | None:
@@ -108,7 +116,7 @@ class Nas:
         if not (self.data["twofactor"]["enabled"] if enabled_only else self.ssh_asks_code()):
             return None
         found = []
-        for user in self.data["users"]:
+        for user in [*self.data["users"], *self.data["directory"]]:
             secret = self.secret_of(user)
             if secret:
                 digits, interval = self.settings_of(user)
@@ -156,9 +164,13 @@ class Nas:
 
     def _write_accounts(self) -> None:
         users, groups = self.data["users"], self.data["groups"]
-        self.machine.write("/etc/passwd", passwd(users, groups), 0o644)
-        self.machine.write("/etc/shadow", shadow(users), 0o640)
+        # The lab has no winbind: what a NAS asks the domain for is written down here.
+        domain = self.data["directory"]
+        self.machine.write("/etc/passwd", passwd(users, groups) + domain_passwd(domain), 0o644)
+        self.machine.write("/etc/shadow", shadow([*users, *domain]), 0o640)
         self.machine.write("/etc/group", group(users, groups), 0o644)
+        for user in domain:
+            self.machine.make_home(user["home"], user["uid"], user["uid"])
         gids = {entry["id"]: entry["gid"] for entry in groups}
         for user in users:
             if user["home"].startswith(("/home/", "/mnt/")):

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-SOCKET = Path("/run/middleware/middlewared.sock")
+_SOCKET, _SOCKET_OF_22_02 = Path("/run/middleware/middlewared.sock"), Path("/run/middlewared.sock")
 RELEASE = Path("/etc/stand-in/release")
 HOME = Path("/var/lib/stand-in")
 FAULTS = HOME / "faults.json"
@@ -16,3 +16,8 @@ BOOTED = Path("/run/stand-in-booted")
 CALLS = Path("/var/log/middlewared-calls.jsonl")
 LOG = Path("/var/log/middlewared.log")
 VERSION = Path("/etc/version")
+
+
+def socket_path() -> Path:
+    """Return where the middleware of this host's release listens."""
+    return _SOCKET_OF_22_02 if RELEASE.read_text(encoding="ascii").startswith("22.02") else _SOCKET

@@ -31,6 +31,14 @@ class Release:
     intervals: tuple[int, ...] = ()
     password_needs_secret: bool = False
     guards_last_admin: bool = False
+    # How an argument is called in errors: the options of a renewal.
+    renewal_options: str = "twofactor_options"
+
+    # Users of a directory (Active Directory): whether user.query answers them, whether it knows of their secrets,
+    # and whether their entries have the flag for SSH passwords.
+    directory: Literal["none", "asked", "always"] = "none"
+    directory_knows_secrets: bool = True
+    directory_ssh_flag: bool = True
 
     # users.oath: what is in it, when it is written, and who else reads it.
     oath_content: Literal["root", "ssh_on", "enabled"] = "root"
@@ -40,6 +48,9 @@ class Release:
     renew_generates_user: bool = False
     unset_generates_user: bool = False
     web_codes: Literal["database", "oath_file", "pam"] = "database"
+
+    # service.start and the like: without options they end in an error of Python.
+    service_options: bool = False
 
     # General Purpose OS STIG mode.
     stig: bool = False
@@ -99,15 +110,30 @@ _23_10 = replace(
     per_user=True,
     wipes_secrets=True,
     oath_content="ssh_on",
+    directory="asked",
     ssh_per_user=True,
     root_option=False,
     admin_option=False,
 )
 
-_24_04 = replace(_23_10, version="24.04.2.5", settings_per_user=True, wipes_secrets=False)
+_24_04 = replace(
+    _23_10,
+    version="24.04.2.5",
+    settings_per_user=True,
+    wipes_secrets=False,
+    renewal_options="2fa_configuration_options",
+)
 
 _24_10_0 = replace(
-    _24_04, version="24.10.0", administrator="truenas_admin", style="schema2", user_style="models"
+    _24_04,
+    version="24.10.0",
+    administrator="truenas_admin",
+    style="schema2",
+    user_style="models",
+    renewal_options="twofactor_options",
+    directory="always",
+    directory_knows_secrets=False,
+    directory_ssh_flag=False,
 )
 
 _24_10 = replace(_24_10_0, version="24.10.2.4", password_needs_secret=True)
@@ -116,6 +142,8 @@ _25_04_0 = replace(
     _24_10,
     version="25.04.0",
     prefix="TrueNAS-",
+    bare_info_version=True,
+    directory_knows_secrets=True,
     renew_returns_uri=True,
     renew_generates_user=True,
     stig=True,
@@ -131,6 +159,7 @@ _25_04_1 = replace(
     version="25.04.1",
     oath_content="enabled",
     oath_group="user",
+    update_reloads=("ssh", "user"),
     options_last=True,
     web_codes="oath_file",
 )
@@ -138,7 +167,6 @@ _25_04_1 = replace(
 _25_04 = replace(
     _25_04_1,
     version="25.04.2.6",
-    update_reloads=("ssh", "user"),
     stig_needs_ssh=True,
     guards_last_admin=True,
 )
@@ -146,7 +174,7 @@ _25_04 = replace(
 _25_10 = replace(
     _25_04,
     version="25.10.6",
-    bare_info_version=True,
+    directory_ssh_flag=True,
     unset_while_enabled=True,
     unset_generates_user=True,
     warns_private=True,
@@ -159,6 +187,7 @@ _26_0_BETA_1 = replace(
     _25_10,
     version="26.0.0-BETA.1",
     update_generates=("pam",),
+    service_options=True,
     web_codes="pam",
     stdin_payload=True,
     says_code_required=True,
@@ -166,10 +195,14 @@ _26_0_BETA_1 = replace(
 
 _26_0 = replace(_26_0_BETA_1, version="26.0.0-BETA.3", intervals=(30, 60))
 
+_26_0_STABLE = replace(_26_0, version="26.0.0")
+_27_0 = replace(_26_0_STABLE, version="27.0.0-MASTER-20261120-093012")
+
 # The eight that have an image of their own.
 MAIN = (_22_02, _22_12, _23_10, _24_04, _24_10, _25_04, _25_10, _26_0)
+OTHERS = (_24_10_0, _25_04_0, _25_04_1, _26_0_BETA_1, _26_0_STABLE, _27_0)
 
-RELEASES = {release.version: release for release in (*MAIN, _24_10_0, _25_04_0, _25_04_1, _26_0_BETA_1)}
+RELEASES = {release.version: release for release in (*MAIN, *OTHERS)}
 
 
 def release_named(version: str) -> Release:

@@ -45,6 +45,7 @@ _WORDS: dict[str, dict[str, str]] = {
     "schema1": {
         "minimum": "Should be greater or equal than {}",
         "maximum": "Should be less or equal than {}",
+        "between": "Should be between {}",
         "extra": "Field was not expected",
         "required": "attribute required",
         "choice": "Invalid choice: {}",
@@ -98,12 +99,21 @@ def _check(errors: ValidationErrors, style: SchemaStyle, where: str, wanted: Fie
         return
     if wanted.choices and value not in wanted.choices:
         errors.add(where, words(style, "choice", _choices(style, wanted, value)))
-    if wanted.minimum is not None and value < wanted.minimum:
-        errors.add(where, words(style, "minimum", wanted.minimum))
-    if wanted.maximum is not None and value > wanted.maximum:
-        errors.add(where, words(style, "maximum", wanted.maximum))
+    _check_range(errors, style, where, wanted, value)
     if wanted.kind == "dict" and not wanted.free:
         _check_fields(errors, style, where, wanted, value)
+
+
+def _check_range(errors: ValidationErrors, style: SchemaStyle, where: str, wanted: Field, value: Any) -> None:
+    low, high = wanted.minimum, wanted.maximum
+    too_low = low is not None and value < low
+    too_high = high is not None and value > high
+    if not (too_low or too_high):
+        return
+    if low is not None and high is not None and style != "models":
+        errors.add(where, words(style, "between", f"{low} and {high}"))
+    else:
+        errors.add(where, words(style, "minimum", low) if too_low else words(style, "maximum", high))
 
 
 def _has_kind(kind: Kind, value: Any) -> bool:

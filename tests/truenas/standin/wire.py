@@ -12,7 +12,7 @@ import json
 import socket
 from typing import Any
 
-from .places import SOCKET
+from .places import socket_path
 
 Record = dict[str, Any]
 
@@ -26,7 +26,7 @@ class Connection:
 
     def __init__(self, timeout: float) -> None:
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(str(SOCKET))
+        self._socket.connect(str(socket_path()))
         self._socket.settimeout(timeout)
         self._file = self._socket.makefile("rwb")
 

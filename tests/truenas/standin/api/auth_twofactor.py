@@ -59,6 +59,8 @@ def update(call: Call, auth_twofactor_update: Any) -> Record:
     if release.wipes_secrets and _codes_differ(before, after):
         for user in call.data["users"]:
             user["twofactor"]["secret"] = None
+        for user in call.data["directory"]:
+            user["twofactor"] = None
     if release.stig and not settings["enabled"]:
         call.data["security"]["authenticator_level"] = 1
     call.commit()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..defaults import ADMINISTRATORS
 from ..filters import query as filtered
 from ..nas import Call
 from ..registry import method
@@ -21,5 +22,8 @@ def query(call: Call, query_filters: Any = None, query_options: Any = None) -> A
             for user in call.data["users"]
             if group["id"] in user["groups"] or group["id"] == user["group"]
         ]
-        shown.append({**group, "name": group["group"], "users": members, "local": True, "sid": None})
+        more = {"id_type_both": False, "sudo_commands": [], "sudo_commands_nopasswd": []}
+        if call.release.series >= (24, 4):
+            more["roles"] = ["FULL_ADMIN"] if group["gid"] == ADMINISTRATORS else []
+        shown.append({**group, **more, "name": group["group"], "users": members, "local": True, "sid": None})
     return filtered(shown, query_filters, query_options)

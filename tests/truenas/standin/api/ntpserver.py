@@ -34,7 +34,8 @@ def query(call: Call, query_filters: Any = None, query_options: Any = None) -> A
 @method("system.ntpserver.create", changes=True)
 def create(call: Call, ntp_server_create: Any) -> Record:
     fields = {**_FIELDS, "address": Field("str", required=True)}
-    schema.check(call.release.ntp_style, "ntp_server_create", Field("dict", fields=fields), ntp_server_create)
+    description = Field("dict", fields=fields)
+    schema.check(call.release.ntp_style, _argument(call, "create"), description, ntp_server_create)
     wanted = {**NTP_DEFAULTS, **ntp_server_create}
     force = wanted.pop("force", False)
     _check(call, "ntpserver_create", wanted, force)
@@ -46,9 +47,8 @@ def create(call: Call, ntp_server_create: Any) -> Record:
 
 @method("system.ntpserver.update", changes=True)
 def update(call: Call, id_: Any, ntp_server_update: Any) -> Record:
-    schema.check(
-        call.release.ntp_style, "ntp_server_update", Field("dict", fields=_FIELDS), ntp_server_update
-    )
+    description = Field("dict", fields=_FIELDS)
+    schema.check(call.release.ntp_style, _argument(call, "update"), description, ntp_server_update)
     server = _instance(call, id_)
     wanted = {**server, **ntp_server_update}
     force = wanted.pop("force", False)
@@ -60,9 +60,15 @@ def update(call: Call, id_: Any, ntp_server_update: Any) -> Record:
 
 @method("system.ntpserver.delete", changes=True)
 def delete(call: Call, id_: Any) -> bool:
-    call.data["ntp"].remove(_instance(call, id_))
+    """Take a server away; that there was none is no error."""
+    call.data["ntp"] = [server for server in call.data["ntp"] if server["id"] != id_]
     _apply(call)
     return True
+
+
+def _argument(call: Call, what: str) -> str:
+    """Return the name of an argument in errors."""
+    return f"ntp_server_{what}" if call.release.ntp_style == "models" else f"ntp_{what}"
 
 
 def _instance(call: Call, number: Any) -> Record:

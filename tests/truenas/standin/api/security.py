@@ -1,7 +1,7 @@
 # Copyright (c) fleetauth.twofactor contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""system.security.*: FIPS and General Purpose OS STIG mode, from 25.04 and with a licence."""
+"""system.security.*: FIPS from 23.10, General Purpose OS STIG mode from 25.04, both with a licence."""
 
 from __future__ import annotations
 
@@ -20,9 +20,10 @@ STIG = f"{WHERE}.enable_gpos_stig"
 IMMUTABLE = ("root", "truenas_admin")
 
 
-@method("system.security.config", since="25.04")
+@method("system.security.config", since="23.10")
 def config(call: Call) -> Record:
-    return {"id": 1, **{name: call.data["security"][name] for name in ("enable_fips", "enable_gpos_stig")}}
+    names = ("enable_fips", *(("enable_gpos_stig",) if call.release.stig else ()))
+    return {"id": 1, **{name: call.data["security"][name] for name in names}}
 
 
 @method("system.security.info.fips_available", since="25.04")

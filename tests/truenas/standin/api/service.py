@@ -64,9 +64,11 @@ def _do(call: Call, verb: str, name: Any, options: Any) -> bool:
 
 
 def _register(verb: str) -> None:
-    @method(f"service.{verb}", until="26.0", changes=True)
-    def act(call: Call, service: Any, service_control: Any = None) -> bool:
-        return _do(call, verb, service, service_control)
+    @method(f"service.{verb}", changes=True)
+    def act(call: Call, service: Any, options: Any = None) -> bool:
+        if call.release.service_options and options is None:
+            raise TypeError(f"ServiceService.{verb}() missing 1 required positional argument: 'options'")
+        return _do(call, verb, service, options)
 
 
 for _verb in VERBS:
@@ -81,8 +83,12 @@ def started(call: Call, service: Any) -> bool:
 
 @method("service.control", since="25.10", changes=True, job=True)
 def control(call: Call, verb: Any, service: Any, options: Any = None) -> Callable[[], bool]:
+    return lambda: _control(call, verb, service, options)
+
+
+def _control(call: Call, verb: Any, service: Any, options: Any) -> bool:
+    """Do the work of the job, which looks at its arguments itself."""
     if verb not in VERBS:
         choices = ", ".join(repr(one) for one in VERBS[:-1]) + f" or {VERBS[-1]!r}"
         raise ValidationErrors("verb", words("models", "choice", choices))
-    _known(call, service)
-    return lambda: _do(call, verb.lower(), service, options)
+    return _do(call, verb.lower(), service, options)

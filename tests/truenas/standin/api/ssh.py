@@ -49,6 +49,7 @@ def config(call: Call) -> Record:
         path = f"/etc/ssh/ssh_host_{kind}_key"
         shown[f"host_{kind}_key"] = call.nas.machine.read(path)
         shown[f"host_{kind}_key_pub"] = call.nas.machine.read(f"{path}.pub")
+        shown[f"host_{kind}_key_cert_pub"] = None
     return shown
 
 
@@ -83,8 +84,4 @@ def _check(call: Call, data: Record) -> None:
         port = data["tcpport"]
         text = f'The port is being used by following services:\n1) "0.0.0.0:{port}" used by {taken}'
         errors.add("ssh_update.tcpport", text)
-    groups = {group["group"] for group in call.data["groups"]}
-    for number, name in enumerate(data.get("password_login_groups", [])):
-        if name not in groups:
-            errors.add(f"ssh_update.password_login_groups.{number}", f"Group {name} does not exist")
     errors.check()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..defaults import ROOT_PASSWORD, directory_user
 from ..errors import CallError
 from ..nas import Call
 from ..registry import method
@@ -32,7 +33,17 @@ def enterprise(call: Call, on: Any) -> bool:
 @method("stand_in.secret", hidden=True)
 def secret(call: Call, username: Any) -> str | None:
     """Return a user's seed on every release, for a test that has to make codes."""
-    user = call.nas.user_named(username)
+    user = call.nas.account_named(username)
     if user is None:
         raise CallError(f"there is no user {username!r}")
     return call.nas.secret_of(user)
+
+
+@method("stand_in.directory", hidden=True)
+def directory(call: Call, username: Any) -> str:
+    """Join a domain, if need be, that has one more user, whose password is root's."""
+    number = 1100 + len(call.data["directory"])
+    call.data["directory"].append(directory_user(str(username), number, ROOT_PASSWORD))
+    call.commit()
+    call.nas.generate("user")
+    return str(username)

@@ -76,6 +76,7 @@ def info(call: Call) -> Record:
         "uptime_seconds": uptime,
         "system_serial": "stand-in",
         "system_product": "stand-in",
+        "system_product_version": "1",
         "system_manufacturer": "fleetauth.twofactor",
         "license": None,
         "boottime": _date(now - uptime),

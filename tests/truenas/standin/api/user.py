@@ -68,6 +68,8 @@ def entry(call: Call, user: Record) -> Record:
         "id_type_both": False,
         "sid": None,
     }
+    if release.per_user and release.series < (25, 4):
+        shown["nt_name"] = None
     if release.series >= (22, 12):
         shown["sudo_commands_nopasswd"] = user.get("sudo_commands_nopasswd", [])
     if release.per_user:
@@ -77,15 +79,60 @@ def entry(call: Call, user: Record) -> Record:
     if release.series >= (24, 4):
         shown["roles"] = ["FULL_ADMIN"] if call.nas.is_admin(user) else []
         shown["sid"] = f"S-1-5-21-0-0-0-{20000 + user['uid']}"
-    if release.series >= (24, 10):
+    if release.series >= (25, 4):
         keys = call.data["api_keys"]
         shown["api_keys"] = [key["id"] for key in keys if key.get("username") == user["username"]]
+        shown.update(_SINCE_25_04)
     return shown
+
+
+_SINCE_25_04: Record = {
+    "userns_idmap": None,
+    "last_password_change": None,
+    "password_age": None,
+    "password_history": None,
+    "password_change_required": False,
+}
+
+
+def directory_entry(call: Call, user: Record) -> Record:
+    """Return a user of the directory the way a release shows one: much of it is empty."""
+    release = call.release
+    shown = {
+        **{name: user[name] for name in ("uid", "username", "home", "shell", "full_name", "sid")},
+        **dict.fromkeys(("unixhash", "smbhash", "sshpubkey", "email"), None),
+        **dict.fromkeys(("builtin", "password_disabled", "locked", "local", "id_type_both"), False),
+        "id": 100_000_000 + user["uid"],
+        "smb": True,
+        "immutable": True,
+        "group": {},
+        "groups": [],
+        "sudo_commands": [],
+        "sudo_commands_nopasswd": [],
+        # A row is there since the first secret and stays when that is taken away.
+        "twofactor_auth_configured": release.directory_knows_secrets and user["twofactor"] is not None,
+    }
+    if release.series >= (24, 4):
+        shown["roles"] = []
+    if release.directory_ssh_flag:
+        shown["ssh_password_enabled"] = False
+    if release.series >= (25, 4):
+        shown.update(_SINCE_25_04, api_keys=[])
+    return shown
+
+
+def shown_user(call: Call, user: Record) -> Record:
+    """Return a user of either kind as a release shows one."""
+    return directory_entry(call, user) if "sid" in user else entry(call, user)
 
 
 @method("user.query")
 def query(call: Call, query_filters: Any = None, query_options: Any = None) -> Any:
-    return filtered((entry(call, user) for user in call.data["users"]), query_filters, query_options)
+    shown = [entry(call, user) for user in call.data["users"]]
+    asked = bool(((query_options or {}).get("extra") or {}).get("search_dscache"))
+    if call.release.directory == "always" or (asked and call.release.directory == "asked"):
+        shown += [directory_entry(call, user) for user in call.data["directory"]]
+    return filtered(shown, query_filters, query_options)
 
 
 def _instance(call: Call, number: Any) -> Record:

@@ -16,7 +16,7 @@ from ..releases import Release
 from ..schema import STR, Field
 from ..totp import is_right, new_secret, provisioning_uri
 from .auth_twofactor import need_enabled
-from .user import entry
+from .user import shown_user
 
 Record = dict[str, Any]
 
@@ -24,7 +24,7 @@ Record = dict[str, Any]
 def known_user(call: Call, username: Any) -> Record:
     """Return a user's record or raise."""
     schema.check(call.release.user_style, "username", STR, username)
-    found = call.nas.user_named(username)
+    found = call.nas.account_named(username)
     if found is None:
         raise CallError(f"User {username!r} does not exist", ENOENT)
     return found
@@ -62,7 +62,7 @@ def renew_with_optional_settings(call: Call, username: Any, twofactor_options: A
 @method("user.renew_2fa_secret", since="24.10", changes=True, access="user")
 def renew(call: Call, username: Any, twofactor_options: Any) -> Record:
     release = call.release
-    schema.check(release.user_style, "twofactor_options", _options(release), twofactor_options)
+    schema.check(release.user_style, release.renewal_options, _options(release), twofactor_options)
     user = known_user(call, username)
     if not call.session.is_admin and call.session.username != username:
         raise CallError(
@@ -79,13 +79,14 @@ def _options(release: Release) -> Field:
 
 
 def _renew(call: Call, user: Record, options: Record) -> Record:
-    user["twofactor"].update(options, secret=new_secret())
+    row = user["twofactor"] or {"otp_digits": 6, "interval": 30}
+    user["twofactor"] = {**row, **options, "secret": new_secret()}
     call.commit()
     if call.data["twofactor"]["services"].get("ssh"):
         call.nas.service("reload", "ssh")
     if call.release.renew_generates_user:
         call.nas.generate("user")
-    shown = entry(call, user)
+    shown = shown_user(call, user)
     if call.release.renew_returns_uri:
         shown["twofactor_config"] = describe(call, user)
     return shown
@@ -94,6 +95,8 @@ def _renew(call: Call, user: Record, options: Record) -> Record:
 @method("user.unset_2fa_secret", since="23.10", changes=True)
 def unset(call: Call, username: Any) -> None:
     user = known_user(call, username)
+    if user["twofactor"] is None:
+        return
     if call.data["twofactor"]["enabled"] and not call.release.unset_while_enabled:
         raise CallError("Please disable Two Factor Authentication first")
     user["twofactor"]["secret"] = None

@@ -24,6 +24,14 @@ def passwd(users: Iterable[Record], groups: Iterable[Record]) -> str:
     )
 
 
+def domain_passwd(users: Iterable[Record]) -> str:
+    """Return the lines of users of a directory, each with a group of the same number."""
+    return "".join(
+        f"{user['username']}:x:{user['uid']}:{user['uid']}::{user['home']}:{user['shell']}\n"
+        for user in users
+    )
+
+
 def _plain(full_name: str) -> str:
     return full_name.replace(":", " ").replace("\n", " ")
 
