@@ -25,6 +25,8 @@ options:
     description:
       - With O(state=disabled), how long the second factor stays off, such as V(90s), V(30m), V(2h) or V(1d), and at
         most a week. Then it comes back on by itself as it was declared, also across a reboot. Without it, it stays off.
+      - On TrueNAS this enables only what was enabled. A NAS whose second factor was disabled already stays so, with a
+        warning.
     type: str
 seealso:
   - module: fleetauth.twofactor.twofactor_ssh

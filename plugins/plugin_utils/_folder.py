@@ -3,8 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The folder of the sheets: which files a user has there, written so that nobody else can read them.
 
-Private to this collection: may change at any time. A tilde cannot be in a user's name, so that no file is taken for
-another user's.
+Private to this collection: may change at any time. A tilde and a percent sign cannot be in a user's name, so that no
+file is taken for another user's. The backslash of ``DOMAIN\\user`` becomes ``%5C``.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def remove(folder: str, host: str, user: str) -> bool:
 
 def _stem(host: str, user: str, is_backup: bool) -> str:
     parts = [user, *([] if host == FLEET else [host]), *(["backup"] if is_backup else [])]
-    return "~".join(part.replace(os.sep, "_") for part in parts)
+    return "~".join(part.replace(os.sep, "_").replace("\\", "%5C") for part in parts)
 
 
 def _unwritten(path: str, error: OSError) -> TwofactorError:

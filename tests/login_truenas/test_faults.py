@@ -129,6 +129,24 @@ def test_an_error_of_any_kind(nas: Nas) -> None:
     _repaired(nas)
 
 
+@pytest.mark.essential
+@pytest.mark.parametrize("confirm_within", [0, 600])
+def test_a_change_that_is_refused_in_the_middle_is_taken_back(nas: Nas, confirm_within: int) -> None:
+    """The last call is refused; the settings are as before, and nobody is asked for a code that nobody has."""
+    before = nas.settings()
+    nas.stand_in("fault", "error", "methods=ssh.update", "reason=not today", "times=1")
+    result = nas.direct(**_wanted(nas), confirm_within=confirm_within)
+    assert result["failed"], result["printed"]
+    assert "not today" in result["msg"]
+    assert "This has been taken back" in result["msg"]
+    after = nas.settings()
+    assert {**after, "secret": None} == {**before, "secret": None}
+    assert "pam_oath" not in nas.shell("cat /etc/pam.d/sshd")
+    assert nas.ssh("root", key=True)
+    assert "pending" not in nas.module("twofactor_info")["twofactor"]
+    _repaired(nas)
+
+
 def test_a_validation_error(nas: Nas) -> None:
     # The one that TrueNAS alone can know: whether a time server answers.
     result = nas.module("twofactor_ntp", servers=["192.0.2.123"])
@@ -226,6 +244,22 @@ def test_nothing_stops_the_emergency(nas: Nas, hindrance: str) -> None:
         nas.shell("systemctl start chrony")
 
 
+def test_an_emergency_that_cannot_repair_is_no_error(nas: Nas) -> None:
+    nas.direct(**_wanted(nas))
+    nas.stand_in("fault", "disk_full", "methods=auth.twofactor.update", "where=etc")
+    assert nas.module("twofactor", state="disabled")["failed"]
+    nas.stand_in("clear")
+    nas.stand_in("fault", "error", "methods=service.*", "reason=not today")
+    result = nas.module("twofactor", state="disabled")
+    assert not result["failed"], result["printed"]
+    assert "SSH still asks for a code" in result["printed"]
+    assert nas.ssh("root", key=True)
+    nas.stand_in("clear")
+    assert nas.module("twofactor", state="disabled")["changed"]
+    assert "pam_oath" not in nas.shell("cat /etc/pam.d/sshd")
+
+
+@pytest.mark.essential
 def test_an_emergency_that_was_cut_short_is_finished_by_the_next(nas: Nas) -> None:
     nas.direct(**_wanted(nas))
     nas.stand_in("fault", "disk_full", "methods=auth.twofactor.update", "where=etc")

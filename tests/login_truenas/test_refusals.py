@@ -125,5 +125,10 @@ def test_root_by_password_takes_a_secret(nas: Nas) -> None:
         policy={"state": "enabled"},
         ssh={"state": "enabled"},
     )
-    assert _codes(nas.module("twofactor_ssh", root_login="allowed")) == ["user_shut_out"]
+    nas.stand_in("forget")
+    reasons = ["root_not_enrolled", "user_shut_out"]
+    assert _codes(nas.module("twofactor_ssh", root_login="allowed", confirm_within=60)) == reasons
+    assert _codes(nas.module("twofactor_ssh", "--check", root_login="allowed")) == reasons
+    assert _codes(nas.module("twofactor_sshd", root_login="allowed")) == ["root_not_enrolled"]
+    assert nas.changes() == []
     assert not nas.ssh("root", password=PASSWORD)

@@ -87,6 +87,35 @@ def test_off_for_a_while(nas: Nas) -> None:
     _nothing_is_left(nas)
 
 
+@pytest.mark.essential
+def test_a_time_limit_switches_nothing_on_that_was_off(nas: Nas) -> None:
+    off = {"state": "disabled", "lasts": "20s", "reason": "phones lost"}
+    for extra in (["--check"], []):
+        result = nas.module("twofactor", *extra, **off)
+        assert not result["changed"], result["printed"]
+        assert "was disabled on this NAS already" in result["printed"]
+    assert nas.changes() == []
+    assert nas.module("twofactor_info")["twofactor"]["bypass"]["host"] is None
+    _nothing_is_left(nas)
+
+
+def test_a_longer_time_limit_replaces_the_shorter_one(nas: Nas) -> None:
+    nas.protect()
+    nas.module("twofactor", state="disabled", lasts="25s", reason="restore")
+    first = nas.module("twofactor_info")["twofactor"]["bypass"]["host"]["until"]
+    longer = {"state": "disabled", "lasts": "1h", "reason": "it takes longer"}
+    assert nas.module("twofactor", "--check", **longer)["changed"]
+    assert nas.module("twofactor", **longer)["changed"]
+    assert not nas.module("twofactor", **longer)["changed"]
+    bypass = nas.module("twofactor_info")["twofactor"]["bypass"]["host"]
+    assert bypass["until"] - first > 3000
+    assert bypass["reason"] == "it takes longer"
+    time.sleep(max(0.0, first + 5 - time.time()))  # when the first one would have ended
+    assert not nas.settings()["enabled"]
+    assert nas.module("twofactor", state="enabled")["changed"]
+    _nothing_is_left(nas)
+
+
 def test_a_restart_takes_a_waiting_change_back(nas: Nas) -> None:
     nas.protect(confirm_within=600)
     nas.restart()

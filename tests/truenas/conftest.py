@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.truenas.fake import FakeNas
+from tests.truenas.managed import Managed
 
 MakeNas = Callable[[str], FakeNas]
 
@@ -19,3 +20,9 @@ MakeNas = Callable[[str], FakeNas]
 def make_nas(tmp_path: Path) -> MakeNas:
     """Return a function that installs a NAS."""
     return lambda version: FakeNas(version, tmp_path)
+
+
+@pytest.fixture
+def manage(make_nas: MakeNas, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], Managed]:
+    """Return a function that installs a NAS which the collection manages."""
+    return lambda version: Managed(make_nas(version), monkeypatch)

@@ -75,12 +75,37 @@ def secret_entry(name: str, uri: str) -> dict[str, str]:
 
 
 def cut_short(error: TwofactorError, done: list[Call]) -> TwofactorError:
-    """Return ``error`` with what had been done before it; a middleware has no way back from that."""
+    """Return ``error`` with what had been done before it and stands."""
     if not done:
         return error
+    return add_remedy(error, f"This had been done before: {_steps(done)}. Run again to do the rest.")
+
+
+def taken_back(
+    error: TwofactorError, done: list[Call], back: list[Call], failed: list[TwofactorError]
+) -> TwofactorError:
+    """Return ``error`` with what had been done before it, and what became of it.
+
+    ``back`` are the calls that take settings back, ``failed`` an error for each of them that failed.
+    """
+    why = {call.why for call in back}
+    rest = [call for call in done if call.why not in why]
+    if failed:
+        reasons = " ".join(error.message for error in failed)
+        error = add_remedy(error, f"This could not be taken back: {_steps(back)}. {reasons}")
+    elif back:
+        error = add_remedy(error, f"This has been taken back: {_steps(back)}.")
+    return cut_short(error, rest) if rest else add_remedy(error, "")
+
+
+def _steps(calls: list[Call]) -> str:
+    return ", ".join(call.why or call.method for call in calls)
+
+
+def add_remedy(error: TwofactorError, sentence: str) -> TwofactorError:
+    """Return ``error`` with one more sentence, as an error that no longer is about the last call alone."""
     reasons = error.reasons if isinstance(error, Refused) else [error]
     last = reasons[-1]
-    steps = ", ".join(call.why or call.method for call in done)
-    remedy = f"{last.remedy} This had been done before: {steps}. Run again to do the rest.".strip()
+    remedy = f"{last.remedy} {sentence}".strip()
     more = [*reasons[:-1], TwofactorError(last.code, last.message, remedy)]
     return Refused(more) if len(more) > 1 else more[0]

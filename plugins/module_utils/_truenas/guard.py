@@ -85,10 +85,9 @@ def shut_out(state: State, snap: Snapshot) -> list[str]:
 
 def password_logins(state: State, snap: Snapshot) -> list[str]:
     """Return the users who may log in to SSH by password."""
-    ssh = snap.ssh or SshSettings()
     found = []
     for name, account in sorted((snap.accounts or {}).items()):
-        allowed = _may_use_password(account, ssh, name in snap.password_group_members)
+        allowed = _may_use_password(account, snap, name in snap.password_group_members)
         if name == "root" and state.root_password is not None:
             allowed = state.root_password and account.can_log_in
         if allowed:
@@ -96,10 +95,11 @@ def password_logins(state: State, snap: Snapshot) -> list[str]:
     return found
 
 
-def _may_use_password(account: Account, ssh: SshSettings, in_group: bool) -> bool:
+def _may_use_password(account: Account, snap: Snapshot, in_group: bool) -> bool:
+    ssh = snap.ssh or SshSettings()
     if not account.can_log_in:
         return False
-    if account.ssh_password is not None:
+    if snap.release.root_login == "user":
         # Whether or not passwords are allowed at all now: it takes one more switch, and the flag says who is meant.
         return account.ssh_password or (in_group and ssh.passwordauth)
     if account.name == "root":

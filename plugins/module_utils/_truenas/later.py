@@ -33,18 +33,29 @@ FOLDER = "/data"
 UNIT_FOLDERS = ("/etc/systemd/system", "/run/systemd/system")
 """The second one is forgotten by a restart; it is for a NAS whose first one cannot be written."""
 PENDING, BYPASS = "pending", "bypass"
+SAME_END = 60.0
+"""Seconds. A bypass of the same length that was asked for so recently is the same bypass."""
 _UNTIL_BOOT = "A restart of this NAS before then would forget it: /etc/systemd/system cannot be written."
 
 
 @dataclass(frozen=True)
 class Later:
-    """Calls to make at ``until`` (seconds since 1970 UTC), and who wanted that, from where, and why."""
+    """Calls to make at ``until`` (seconds since 1970 UTC), and who wanted that, from where, and why.
+
+    ``seconds`` is how long it is from the moment at which a bypass was asked for.
+    """
 
     until: float
     calls: list[list[Any]] = field(default_factory=list)
     by: str = ""
     reason: str = ""
     connection: str = ""
+    seconds: float = 0.0
+
+
+def as_utc(moment: float) -> str:
+    """Return a moment (seconds since 1970 UTC) as ISO 8601."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(moment))
 
 
 def path(kind: str, ending: str = "json") -> str:
@@ -188,8 +199,7 @@ def script(kind: str, later: Later) -> str:
         "# Written by fleetauth.twofactor, and removed by itself.",
         early,
         f"mv {data} {begun} 2>/dev/null || [ -e {begun} ] || exit 0",
-        "tries=0",
-        *(_patiently(shlex.join(call)) for call in calls),
+        *_patiently([shlex.join(call) for call in calls]),
         end,
         f"logger -t twofactor -p authpriv.notice -- {line}",
         f"systemctl disable -q {unit(kind)}.service {unit(kind)}.timer",
@@ -199,10 +209,21 @@ def script(kind: str, later: Later) -> str:
     return "\n".join(line for line in lines if line) + "\n"
 
 
-def _patiently(command: str) -> str:
-    """Return a command that waits for a middleware that is starting, for some ten minutes in all."""
-    again = 'tries=$((tries + 1)); [ "$tries" -lt 120 ] || exit 1; sleep 5'
-    return f"until {command} >/dev/null 2>&1; do {again}; done"
+def _patiently(commands: list[str]) -> list[str]:
+    """Return lines that run all commands until all of them work, for some ten minutes.
+
+    The middleware may be starting. And one call that it refuses must not hold up the others: it may refuse to change
+    root's account only as long as the second factor is enabled. Each command sets a value, so that it may be repeated.
+    """
+    return [
+        "tries=0",
+        "while :; do",
+        "failed=",
+        *(f"{command} >/dev/null 2>&1 || failed=1" for command in commands),
+        '[ "$failed" ] || break',
+        'tries=$((tries + 1)); [ "$tries" -lt 120 ] || exit 1; sleep 5',
+        "done",
+    ]
 
 
 def as_data(calls: list[Call]) -> list[list[Any]]:

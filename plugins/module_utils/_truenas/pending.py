@@ -10,11 +10,12 @@ given the old ones, but a user whose secret stays behind loses nothing by it.
 from __future__ import annotations
 
 import time
+from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import later
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import describe, later, root_login
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.later import PENDING, Later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.middleware import (
     Call,
@@ -25,25 +26,54 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.plan 
 _SWITCHES = ("user.update", "ssh.update")
 
 
-def undo(plan: Plan) -> list[Call]:
-    """Return the calls that take the settings of ``plan`` back, in the reverse order.
+def undo(plan: Plan, made: list[Call]) -> list[Call]:
+    """Return the calls that take back the settings of those calls of ``plan`` that were ``made``, the last one first.
 
     Digits and interval stay: new ones came with new secrets, and 23.10 would wipe those with the old ones.
     """
     found = []
-    for call in reversed(plan.calls):
+    for call in reversed(made):
         data = call.arguments[-1] if call.arguments else None
         if not isinstance(data, dict):
             continue
         if call.method == "auth.twofactor.update":
             back = {name: _before(plan, name) for name in data if name in ("enabled", "window", "services")}
+        elif call.method == "user.update" and not _root_can_go_back(plan):
+            continue
         elif call.method in _SWITCHES:
             back = {name: not value for name, value in data.items()}
         else:
             continue
         if back:
-            found.append(Call(call.method, (*call.arguments[:-1], back)))
+            found.append(Call(call.method, (*call.arguments[:-1], back), call.why))
     return found
+
+
+def _root_can_go_back(plan: Plan) -> bool:
+    """Tell whether TrueNAS will let root's account be changed once ``plan`` is taken back."""
+    return plan.root_keeps_secret or not plan.before.enabled
+
+
+def take_back(nas: Middleware, calls: list[list[Any]]) -> list[TwofactorError]:
+    """Make ``calls``; return an error for each that failed.
+
+    What failed is tried once more after the others: root's account may be closed to changes until the second factor is
+    off again. Each call sets a value, so that it may be repeated.
+    """
+    failed = _try_all(nas, calls)
+    if len(failed) < len(calls):
+        failed = _try_all(nas, [call for call, dummy in failed])
+    return [error for dummy, error in failed]
+
+
+def _try_all(nas: Middleware, calls: list[list[Any]]) -> list[tuple[list[Any], TwofactorError]]:
+    failed = []
+    for call in calls:
+        try:
+            nas.change(Call(str(call[0]), tuple(call[1:])))
+        except TwofactorError as error:
+            failed.append((call, error))
+    return failed
 
 
 def _before(plan: Plan, name: str) -> object:
@@ -54,7 +84,7 @@ def _before(plan: Plan, name: str) -> object:
 
 def arm(plan: Plan, change: Change, outcome: Outcome) -> bool:
     """Have the NAS take ``plan`` back unless it is confirmed; tell whether there is anything to take back."""
-    calls = undo(plan)
+    calls = undo(plan, plan.calls)
     if not calls:
         return False
     reason = (change.ssh or {}).get("reason") or (change.policy or {}).get("reason") or ""
@@ -71,7 +101,26 @@ def arm(plan: Plan, change: Change, outcome: Outcome) -> bool:
         outcome.warnings.append(
             "confirm_within: New and removed secrets stay so when the change is taken back."
         )
+    if root_login.changes_account(plan.calls) and not _root_can_go_back(plan):
+        outcome.warnings.append(
+            "confirm_within: root_login stays as well: TrueNAS does not change the account of a root without a secret."
+        )
     return True
+
+
+def after_failure(error: TwofactorError, *, stands: bool) -> TwofactorError:
+    """Forget the way back where nothing of the change ``stands``; else return ``error`` with when it comes."""
+    if not stands:
+        later.disarm(PENDING)
+        return error
+    entry = later.read(PENDING)
+    if entry is None:
+        return error
+    return describe.add_remedy(
+        error,
+        f"The NAS takes the settings back by itself in {seconds_left(entry):.0f} s. Take them back now with "
+        "fleetauth.twofactor.twofactor_change: state=reverted.",
+    )
 
 
 def refuse_second() -> None:
@@ -111,15 +160,25 @@ def settle(nas: Middleware, confirmed: bool, check_mode: bool) -> Outcome:
     outcome = Outcome(changed=True, before={"pending": True}, after={"pending": False})
     if check_mode:
         return outcome
-    if not later.disarm(PENDING):
-        raise _reverted()
     if not confirmed:
-        for call in entry.calls:
-            nas.change(Call(str(call[0]), tuple(call[1:])))
+        _revert(nas, entry)
+    if not later.disarm(PENDING) and confirmed:
+        raise _reverted()
     audit.log(
         "confirmed" if confirmed else "reverted", made_by=entry.by, why="" if confirmed else "asked for"
     )
     return outcome
+
+
+def _revert(nas: Middleware, entry: Later) -> None:
+    """Take a change back. Raises TwofactorError when a part of it stands; the NAS then goes on trying by itself."""
+    failed = take_back(nas, entry.calls)
+    if failed:
+        raise TwofactorError(
+            "revert_incomplete",
+            f"A part of the change could not be taken back: {' '.join(str(error) for error in failed)}",
+            f"The NAS tries it again by itself in {seconds_left(entry):.0f} s and when it is restarted.",
+        )
 
 
 def _reverted() -> TwofactorError:

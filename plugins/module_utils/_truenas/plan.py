@@ -3,9 +3,10 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a change means for a NAS: the calls to make, each with its reason, in a safe order.
 
-Pure code. Private to this collection: may change at any time. The order: whoever loses a secret, whoever gets one,
-doors that close, the second factor itself, doors that open. So nobody is asked for a code before having a secret,
-and root's password is never taken without one.
+Pure code. Private to this collection: may change at any time. The order: doors that close, users who lose a secret,
+users who get one, the second factor itself, doors that open. So no user is asked for a code before having a secret,
+and SSH never takes the password of a root with a secret without a code. Root's account moves in that order where
+TrueNAS would refuse to change it: it must have a secret then, or the second factor must still be off.
 """
 
 from __future__ import annotations
@@ -45,8 +46,14 @@ class Plan:
     after: Settings
     users: UsersPlan
     calls: list[Call] = field(default_factory=list)
+    repairs: list[Call] = field(default_factory=list)
+    """The last of ``calls``, for what a change before may have left."""
     warnings: list[str] = field(default_factory=list)
+    refusals: list[TwofactorError] = field(default_factory=list)
+    """Why TrueNAS would not carry it out. The guard has reasons of its own."""
     root_login: str = ""
+    root_keeps_secret: bool = True
+    """Whether root has a secret afterwards."""
 
     @property
     def changed(self) -> bool:
@@ -71,13 +78,17 @@ def make_plan(change: Change, snap: Snapshot) -> Plan:
     wiped = kind.wiped_users(change, snap, after)
     users = plan_users(change.secrets, snap, wiped)
     plan = Plan(snap.settings, after, users, root_login=str((change.ssh or {}).get("root_login") or ""))
-    plan.warnings += [*snap.warnings, *options.warnings(change, users.enrolled_after(snap.enrolled()))]
+    enrolled = users.enrolled_after(snap.enrolled())
+    plan.root_keeps_secret = "root" in enrolled
+    plan.warnings += [*snap.warnings, *options.warnings(change, enrolled)]
+    plan.warnings += root_login.warnings(plan.root_login, (snap.accounts or {}).get("root"))
     plan.warnings += kind.check(change, snap, after, users, wiped)
     if snap.release.secrets == "root":
         plan.calls = _calls_for_one_secret(plan, snap)
     else:
         plan.calls = _calls_for_many(plan, change, snap)
-    plan.calls += repair.calls(snap.notes.unfinished, snap.release)
+    plan.repairs = repair.calls(snap.notes.unfinished, snap.release)
+    plan.calls += plan.repairs
     return plan
 
 
@@ -106,18 +117,39 @@ def wanted_settings(change: Change, snap: Snapshot) -> Settings:
 def _calls_for_many(plan: Plan, change: Change, snap: Snapshot) -> list[Call]:
     """Return the calls where each user has a secret, from 23.10 on."""
     kind_only = replace(plan.before, digits=plan.after.digits, interval=plan.after.interval)
-    root = (snap.accounts or {}).get("root")
-    doors = root_login.calls(plan.root_login, snap.release, snap.ssh or SshSettings(), root)
-    closing, opening = (doors, []) if plan.root_login == "denied" else ([], doors)
+    doors = _doors(plan, snap)
     return [
+        *doors.before_all,
         *_update(plan.before, kind_only, "the kind of codes; takes every secret away"),
         *_removals(plan),
         *_renewals(plan, change, snap),
-        *closing,
+        *doors.before_enabling,
         *_update(kind_only, plan.after, "the second factor itself"),
-        *_regeneration(plan, snap),
-        *opening,
+        *doors.after_enabling,
     ]
+
+
+@dataclass
+class _Doors:
+    """The calls for root's password, by their place in a change."""
+
+    before_all: list[Call] = field(default_factory=list)
+    before_enabling: list[Call] = field(default_factory=list)
+    after_enabling: list[Call] = field(default_factory=list)
+
+
+def _doors(plan: Plan, snap: Snapshot) -> _Doors:
+    """Return when root's password is closed or opened: when TrueNAS lets root's account be changed."""
+    root = (snap.accounts or {}).get("root")
+    calls = root_login.calls(plan.root_login, snap.release, snap.ssh or SshSettings(), root)
+    open_to_changes = not plan.before.enabled or "root" in snap.enrolled()
+    if plan.root_login == "denied" and open_to_changes:
+        return _Doors(before_all=calls)
+    if plan.before.enabled and not plan.root_keeps_secret and root_login.changes_account(calls):
+        plan.refusals.append(root_login.not_enrolled())
+    if plan.root_login == "allowed" and plan.root_keeps_secret:
+        return _Doors(after_enabling=calls)
+    return _Doors(before_enabling=calls)
 
 
 def _calls_for_one_secret(plan: Plan, snap: Snapshot) -> list[Call]:
@@ -173,10 +205,3 @@ def _renewals(plan: Plan, change: Change, snap: Snapshot) -> list[Call]:
             Call("user.renew_2fa_secret", arguments, why, user=name, repeatable=False, answers=(dict,))
         )
     return calls
-
-
-def _regeneration(plan: Plan, snap: Snapshot) -> list[Call]:
-    """Have 25.04.1 write users.oath, which it forgets on enabling; without it nobody is asked for a code."""
-    if not snap.release.oath_gap or plan.before.enabled or not plan.after.enabled:
-        return []
-    return [Call("service.reload", ("user",), "have PAM know the users' secrets")]

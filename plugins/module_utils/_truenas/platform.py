@@ -39,6 +39,10 @@ class TruenasPlatform:
         """Carry out a change, or only plan it in check mode; the outcome is the same."""
         if change.is_disable:
             return self._disable(change, check_mode)
+        return self._apply(change, check_mode)
+
+    def _apply(self, change: Change, check_mode: bool, *, is_off: bool = False) -> Outcome:
+        """Carry out a change. ``is_off``: the second factor has just been disabled, or would have been."""
         if change.bypass is not None:
             raise TwofactorError(
                 "bypass_impossible",
@@ -52,10 +56,10 @@ class TruenasPlatform:
         )
 
         if check_mode:
-            return describe.describe(*self._planned(change, check_mode))
+            return describe.describe(*self._planned(change, check_mode, is_off=is_off))
         with notes.one_at_a_time():
             try:
-                plan, snap = self._planned(change, check_mode)
+                plan, snap = self._planned(change, check_mode, is_off=is_off)
             except TwofactorError as error:
                 self._log_refusal(change, error)
                 raise
@@ -74,13 +78,14 @@ class TruenasPlatform:
             outcome.warnings += carry_out.unasked(plan, snap, snap.tokens)
             return
         waits = bool(change.confirm_within) and pending.arm(plan, change, outcome)
+        progress = carry_out.Progress()
         try:
-            carry_out.carry_out(self._nas, plan, snap, outcome)
+            carry_out.carry_out(self._nas, plan, snap, outcome, progress)
         except TwofactorError as error:
-            if waits:
-                later.disarm(later.PENDING)
             self._log(change, plan, failed=error.code)
-            raise
+            if not waits:
+                raise
+            raise pending.after_failure(error, stands=progress.stands) from None
         if plan.after.enabled:
             later.disarm(later.BYPASS)
         self._log(change, plan)
@@ -96,7 +101,7 @@ class TruenasPlatform:
             return pending.settle(self._nas, confirmed, check_mode)
 
     def _disable(self, change: Change, check_mode: bool) -> Outcome:
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import emergency
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import describe, emergency
 
         rest_of_policy = dict(change.policy or {})
         reason = str(rest_of_policy.pop("reason", ""))
@@ -107,15 +112,19 @@ class TruenasPlatform:
         rest = replace(change, policy=rest_of_policy or None, ssh=ssh or None, lasts="", confirm_within=0.0)
         if not (rest.policy or rest.ssh or rest.secrets):
             return outcome
-        more = self.apply(rest, check_mode)
+        try:
+            more = self._apply(rest, check_mode, is_off=True)
+        except TwofactorError as error:
+            raise describe.cut_short(error, [emergency.OFF] if outcome.changed else []) from None
         more.changed = more.changed or outcome.changed
         more.before = {**more.before, **outcome.before}
         more.after = {**more.after, **outcome.after}
         more.warnings = outcome.warnings + more.warnings
         return more
 
-    def _planned(self, change: Change, check_mode: bool) -> tuple[Plan, Snapshot]:
+    def _planned(self, change: Change, check_mode: bool, *, is_off: bool) -> tuple[Plan, Snapshot]:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
+            directory,
             kind,
             notes,
             oath,
@@ -126,26 +135,37 @@ class TruenasPlatform:
             plan as planning,
         )
 
-        pending.refuse_second()
+        if not is_off:
+            pending.refuse_second()
         snap = snapshot.read(self._nas, change, notes.read(), oath.read())
+        snap = directory.with_named_users(self._nas, change.secrets, snap)
+        if kind.given(change) and snap.release.wipes:
+            snap = directory.with_enrolled_users(self._nas, snap)
+        if is_off:
+            snap = replace(snap, settings=replace(snap.settings, enabled=False))
         if kind.given(change) and snap.release.settings == "user":
             named = [user.name for user in change.secrets.users] if change.secrets else snap.enrolled()
             asked = [name for name in named if name in snap.enrolled()]
             snap = snapshot.with_token_settings(self._nas, snap, asked)
         plan = planning.make_plan(change, snap)
+        reasons = list(plan.refusals)
         if plan.changed and change.guard:
-            snap = self._guarded(plan, snap, check_mode)
+            snap = snapshot.for_guard(self._nas, snap)
+            if plan.after.enabled and not plan.state_after(snap.enrolled()).enrolled:
+                snap = directory.with_enrolled_users(self._nas, snap)
+            reasons += self._guard(plan, snap, check_mode)
+        if reasons:
+            raise Refused(reasons)
         return plan, snap
 
-    def _guarded(self, plan: Plan, snap: Snapshot, check_mode: bool) -> Snapshot:
+    def _guard(self, plan: Plan, snap: Snapshot, check_mode: bool) -> list[TwofactorError]:
+        """Return why the guard refuses ``plan``."""
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import read_clock
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
             guard,
             kind,
-            snapshot,
         )
 
-        snap = snapshot.for_guard(self._nas, snap)
         enrolled = snap.enrolled()
         before = guard.State(plan.before.enabled, plan.before.ssh, tuple(enrolled))
         after = plan.state_after(enrolled)
@@ -153,14 +173,11 @@ class TruenasPlatform:
         clock = guard.bad_clock(before, after, read_clock())
         if check_mode:  # What sets it right has not been done either.
             plan.warnings += [f"{reason.message} A real run would be refused." for reason in clock]
-        found = [
+        return [
             *guard.reasons(before, after, snap),
             *([] if check_mode else clock),
             *kind.unusable_interval(plan.after, matters=matters),
         ]
-        if found:
-            raise Refused(found)
-        return snap
 
     def _log(self, change: Change, plan: Plan, failed: str = "") -> None:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit

@@ -13,10 +13,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import INTERVALS
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import guard, oath
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import guard, later, oath
 
 if TYPE_CHECKING:
-    from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.later import Later
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.report import Facts
 
 _Problem = dict[str, str]
@@ -31,7 +30,7 @@ def find(facts: Facts) -> list[_Problem]:
     return [problem for part in parts for problem in part(facts)]
 
 
-def find_waiting(waiting: Later | None, bypass: Later | None) -> list[_Problem]:
+def find_waiting(waiting: later.Later | None, bypass: later.Later | None) -> list[_Problem]:
     """Return a problem for what is so for a while only: a change to confirm, and the second factor being off."""
     found = []
     if waiting is not None:
@@ -45,7 +44,7 @@ def find_waiting(waiting: Later | None, bypass: Later | None) -> list[_Problem]:
         )
     if bypass is not None:
         over = bypass.until < time.time() - BYPASS_GRACE
-        end = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(bypass.until))
+        end = later.as_utc(bypass.until)
         found.append(
             _problem(
                 "bypass_overdue" if over else "bypass",
@@ -99,8 +98,15 @@ def _files(facts: Facts) -> Iterator[_Problem]:
     yield _problem(
         code,
         f"{is_so}: {oath.SSH_SERVICE} is not as the middleware's settings have it.",
-        "Run the role again, or 'midclt call service.restart ssh' on the host (before 26.0).",
+        f"Run the role again, or '{_restart_of_ssh(facts)}' on the host.",
     )
+
+
+def _restart_of_ssh(facts: Facts) -> str:
+    """Return the command that has TrueNAS write the files of SSH again."""
+    if facts.snap.release.service == "control":
+        return "midclt call service.control RESTART ssh"
+    return "midclt call service.restart ssh"
 
 
 def _people(facts: Facts) -> Iterator[_Problem]:
@@ -139,7 +145,7 @@ def _tokens(facts: Facts) -> Iterator[_Problem]:
             "users_oath_stale",
             f"{oath.PATH} does not list {_some(stale)}, so PAM knows nothing of their secrets: SSH refuses them, and "
             "from 25.04.1 on the web interface does not ask them.",
-            "Renew the secret of one user, which has TrueNAS write the file anew, or upgrade from 25.04.1.",
+            "Renew the secret of one user, which has TrueNAS write the file anew.",
         )
     broken = [name for name in enrolled if name in snap.tokens and not snap.tokens[name].usable]
     if broken or (snap.settings.interval is not None and snap.settings.interval not in INTERVALS):

@@ -47,14 +47,14 @@ class Release:
     """When a secret can be taken away: ``never``, while the second factor is ``off``, or ``always``."""
     user_config: str = "absent"
     """Whether the method that reads a user's digits and interval is ``absent``, ``public`` or ``private``."""
+    directory: str = "none"
+    """Users of Active Directory: ``none`` can have a secret, ``user.query`` has them when ``asked``, or ``always``."""
     root_login: str = "rootlogin"
     """``rootlogin``: a setting of the SSH service; ``user``: a flag of the account."""
     service: str = "start"
     """How services are started: ``start``, or as a ``control`` job."""
     oath_file: str = "ssh"
     """When users.oath lists users: while ``ssh`` asks, or as soon as the second factor is ``enabled``."""
-    oath_gap: bool = False
-    """Whether users.oath is left as it was on enabling."""
 
 
 _22_02 = Release(_point("22.02", "NIGHTLY"))
@@ -66,16 +66,17 @@ _23_10 = replace(
     wipes=True,
     uri="user",
     removal="off",
+    directory="asked",
     root_login="user",
 )
 _24_04 = replace(_23_10, since=_point("24.04", "NIGHTLY"), settings="user", wipes=False, user_config="public")
-_24_10 = replace(_24_04, since=_point("24.10", "NIGHTLY"))
+_24_10 = replace(_24_04, since=_point("24.10", "NIGHTLY"), directory="always")
 _25_04_0 = replace(_24_10, since=_point("25.04", "NIGHTLY"), uri="renewal", user_config="private")
-_25_04_1 = replace(_25_04_0, since=_point("25.04.1", "NIGHTLY"), oath_file="enabled", oath_gap=True)
-_25_04_2 = replace(_25_04_1, since=_point("25.04.2", "NIGHTLY"), oath_gap=False)
-_25_10_BETA = replace(_25_04_2, since=_point("25.10", "NIGHTLY"), service="control")
+_25_04_1 = replace(_25_04_0, since=_point("25.04.1", "NIGHTLY"), oath_file="enabled")
+_25_10_BETA = replace(_25_04_1, since=_point("25.10", "NIGHTLY"), service="control")
 _25_10 = replace(_25_10_BETA, since=_point("25.10", "RC", 1), removal="always")
 _26_0 = replace(_25_10, since=_point("26.0", "NIGHTLY"))
+_27_0 = replace(_26_0, since=_point("27.0", "NIGHTLY"))
 
 TABLE = (
     _22_02,
@@ -85,14 +86,14 @@ TABLE = (
     _24_10,
     _25_04_0,
     _25_04_1,
-    _25_04_2,
     _25_10_BETA,
     _25_10,
     _26_0,
+    _27_0,
 )
 """Oldest first; a version belongs to the last row that is not after it."""
 
-SERIES = ("22.02", "22.12", "23.10", "24.04", "24.10", "25.04", "25.10", "26.0")
+SERIES = ("22.02", "22.12", "23.10", "24.04", "24.10", "25.04", "25.10", "26.0", "27.0")
 """The releases that this table knows."""
 
 

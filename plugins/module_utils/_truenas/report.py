@@ -13,6 +13,7 @@ from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock, read_clock
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
+    directory,
     guard,
     later,
     middleware,
@@ -33,7 +34,7 @@ _Data = dict[str, Any]
 _REQUESTS: list[tuple[Any, ...]] = [
     ("system.info",),
     ("auth.twofactor.config",),
-    ("user.query",),
+    snapshot.LOCAL_USERS,
     ("ssh.config",),
     ("service.query", [["service", "=", "ssh"]]),
     ("system.ntpserver.query",),
@@ -145,10 +146,11 @@ def gather(nas: Middleware) -> Facts:
     if groups:
         members = nas.read("group.query", [["group", "in", list(groups)]])
         snap = replace(snap, password_group_members=snapshot.group_members(members, snap.accounts or {}))
+    enrolled = sorted({*snap.enrolled(), *directory.listed_users(snap)})
     now = info.get("datetime")
     return Facts(
         snap=snap,
-        state=guard.State(snap.settings.enabled, snap.settings.ssh, tuple(snap.enrolled())),
+        state=guard.State(snap.settings.enabled, snap.settings.ssh, tuple(enrolled)),
         clock=read_clock(),
         warning=found.warning,
         now=now if isinstance(now, (int, float)) else None,

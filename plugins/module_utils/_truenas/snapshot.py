@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
     middleware,
     oath,
@@ -23,7 +22,11 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas impor
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.middleware import Middleware
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.notes import Notes
 
+LOCAL_USERS = ("user.query", [["local", "=", True]])
+"""Without the filter 24.10 and later answer every user of a directory as well."""
 _NO_LOGIN = ("nologin", "false")
+_NO_PASSWORD = ("", "*", "!", "!!")
+"""What stands for a password hash where there is none, as for accounts that TrueNAS comes with."""
 
 
 @dataclass(frozen=True)
@@ -41,13 +44,16 @@ class Settings:
 
 @dataclass(frozen=True)
 class Account:
-    """A user of the NAS. ``ssh_password`` is None before 23.10, which has no such flag."""
+    """A user of the NAS. ``can_log_in``: has a password and a shell to use it for.
+
+    ``ssh_password`` is the flag of the account; there is none before 23.10, nor always for users of a directory.
+    """
 
     id: int
     name: str
     enrolled: bool = False
     can_log_in: bool = False
-    ssh_password: bool | None = None
+    ssh_password: bool = False
     groups: tuple[int, ...] = ()
     roles: tuple[str, ...] = ()
 
@@ -90,7 +96,7 @@ def read(nas: Middleware, change: Change, notes: Notes, tokens: dict[str, oath.T
     root_login = ssh.get("root_login") in ("allowed", "denied")
     exempting = policy.get("exempt_users") or ssh.get("exempt_users")
     if change.secrets or root_login or exempting or {"digits", "interval"} & set(policy):
-        requests.append(("user.query",))
+        requests.append(LOCAL_USERS)
     if root_login:
         requests.append(("ssh.config",))
     answers = {request[0]: answer for request, answer in zip(requests, nas.read_all(requests))}
@@ -107,7 +113,7 @@ def read(nas: Middleware, change: Change, notes: Notes, tokens: dict[str, oath.T
         snap = replace(snap, accounts=accounts(answers["user.query"]))
     if "ssh.config" in answers:
         snap = replace(snap, ssh=ssh_settings(answers["ssh.config"]))
-    return _with_directory_users(nas, change, snap)
+    return snap
 
 
 def release_of(nas: Middleware, answer: object) -> tuple[str, releases.Found]:
@@ -118,22 +124,11 @@ def release_of(nas: Middleware, answer: object) -> tuple[str, releases.Found]:
     return version, releases.find(version)
 
 
-def _with_directory_users(nas: Middleware, change: Change, snap: Snapshot) -> Snapshot:
-    """Look again for users who are not among the local ones: Active Directory's are found by name only."""
-    if change.secrets is None or snap.accounts is None or snap.release.secrets == "root":
-        return snap
-    missing = [user.name for user in change.secrets.users if user.name not in snap.accounts]
-    requests = [("user.query", [["username", "=", name]]) for name in missing]
-    more = [accounts(answer) for answer in (nas.read_all(requests) if requests else [])]
-    found = {name: account for part in more for name, account in part.items()}
-    return replace(snap, accounts={**snap.accounts, **found})
-
-
 def for_guard(nas: Middleware, snap: Snapshot) -> Snapshot:
     """Add what the guard needs to know: who logs in by password."""
     requests: list[tuple[Any, ...]] = []
     if snap.accounts is None:
-        requests.append(("user.query",))
+        requests.append(LOCAL_USERS)
     if snap.ssh is None:
         requests.append(("ssh.config",))
     answers = (
@@ -168,9 +163,17 @@ def with_token_settings(nas: Middleware, snap: Snapshot, names: list[str]) -> Sn
     answers = nas.read_all([("user.twofactor_config", name) for name in missing])
     tokens = dict(snap.tokens)
     for name, answer in zip(missing, answers):
-        if isinstance(answer, dict) and "interval" in answer and "otp_digits" in answer:
-            tokens[name] = oath.Token(int(answer["otp_digits"]), int(answer["interval"]))
+        found = token(answer)
+        if found is not None:
+            tokens[name] = found
     return replace(snap, tokens=tokens)
+
+
+def token(answer: object) -> oath.Token | None:
+    """Return what ``user.twofactor_config`` says of a user's codes; nothing of the secret in it."""
+    if not isinstance(answer, dict) or "interval" not in answer or "otp_digits" not in answer:
+        return None
+    return oath.Token(int(answer["otp_digits"]), int(answer["interval"]))
 
 
 def settings(answer: object) -> Settings:
@@ -204,15 +207,14 @@ def accounts(answer: object) -> dict[str, Account]:
 
 def _account(entry: dict[str, Any]) -> Account:
     shell = str(entry.get("shell") or "").rsplit("/", 1)[-1]
-    usable = not (entry.get("password_disabled") or entry.get("locked")) and shell not in ("", *_NO_LOGIN)
-    flag = entry.get("ssh_password_enabled")
+    closed = entry.get("password_disabled") or entry.get("locked") or entry.get("unixhash") in _NO_PASSWORD
     primary = (entry.get("group") or {}).get("id")
     return Account(
         id=int(entry["id"]),
         name=str(entry["username"]),
         enrolled=bool(entry.get("twofactor_auth_configured")),
-        can_log_in=usable,
-        ssh_password=None if flag is None else bool(flag),
+        can_log_in=not closed and shell not in ("", *_NO_LOGIN),
+        ssh_password=bool(entry.get("ssh_password_enabled")),
         groups=tuple(number for number in [primary, *(entry.get("groups") or [])] if isinstance(number, int)),
         roles=tuple(str(role) for role in entry.get("roles") or ()),
     )
@@ -227,15 +229,3 @@ def ssh_settings(answer: object) -> SshSettings:
         passwordauth=bool(entry.get("passwordauth")),
         password_login_groups=tuple(str(name) for name in entry.get("password_login_groups") or ()),
     )
-
-
-def require_account(snap: Snapshot, name: str) -> Account:
-    """Return an account that has to be there. Raises TwofactorError when it is not."""
-    account = (snap.accounts or {}).get(name)
-    if account is None:
-        raise TwofactorError(
-            "unknown_user",
-            f"There is no user '{name}' on this NAS.",
-            "Create the account first, or take the name out.",
-        )
-    return account

@@ -77,7 +77,10 @@ def set_sshd(nas: Middleware, change: SshdChange, check_mode: bool) -> Outcome:
     if manages_root:
         settings = snapshot.ssh_settings(answers["ssh.config"])
         root = snapshot.accounts(answers["user.query"]).get("root")
-        calls = root_login.calls(change.root_login, found.release, settings, root) + calls
+        doors = root_login.calls(change.root_login, found.release, settings, root)
+        _refuse_unenrolled_root(nas, doors, root)
+        outcome.warnings += root_login.warnings(change.root_login, root)
+        calls = doors + calls
     noted = notes.read()
     calls += repair.calls(noted.unfinished, found.release)
     if change.root_login == "denied":
@@ -92,6 +95,14 @@ def set_sshd(nas: Middleware, change: SshdChange, check_mode: bool) -> Outcome:
             _carry_out(nas, calls)
         notes.write(replace(noted, unfinished=()))
     return outcome
+
+
+def _refuse_unenrolled_root(nas: Middleware, doors: list[Call], root: snapshot.Account | None) -> None:
+    """Raise TwofactorError when TrueNAS would refuse to change root's account."""
+    if not root_login.changes_account(doors) or (root is not None and root.enrolled):
+        return
+    if snapshot.settings(nas.read("auth.twofactor.config")).enabled:
+        raise root_login.not_enrolled()
 
 
 def _carry_out(nas: Middleware, calls: list[Call]) -> None:

@@ -26,6 +26,13 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.notes
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.snapshot import Snapshot
 
 
+def check_name(name: str) -> None:
+    """Refuse a name that could not be written safely; ``DOMAIN\\user`` is a user of Active Directory here."""
+    domain, backslash, user = name.partition("\\")
+    for part in (domain, user) if backslash else (name,):
+        check_user_name(part)
+
+
 @dataclass
 class UsersPlan:
     """What becomes of users' secrets.
@@ -85,7 +92,7 @@ def _objections(change: SecretsChange, snap: Snapshot) -> Iterator[TwofactorErro
     seen: set[str] = set()
     for user in change.users:
         try:
-            check_user_name(user.name)
+            check_name(user.name)
         except TwofactorError as error:
             yield error
             continue

@@ -19,8 +19,10 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
     TwofactorError,
 )
 
-_PROBLEM = re.compile(r"\[(?P<name>E[A-Z0-9]+)\] (?:(?P<attribute>[A-Za-z_]\w*(?:\.\w+)+): )?(?P<text>.*)")
-_BARE_PROBLEM = re.compile(r"(?P<attribute>[a-z_]\w*(?:\.\w+)+): (?P<text>.*)")
+_ATTRIBUTE = r"(?P<attribute>(?=[\w-]*[A-Za-z])[\w-]+(?:\.[\w-]+)+)"
+"""Such as ``user_update.home``, ``2fa_configuration_options.interval`` or ``query-filters.0``, and no address."""
+_PROBLEM = re.compile(rf"\[(?P<name>E[A-Z0-9]+)\] (?:{_ATTRIBUTE}: )?(?P<text>.*)")
+_BARE_PROBLEM = re.compile(rf"(?![A-Z]){_ATTRIBUTE}: (?P<text>.*)")
 _LOGIN_FAILED = "Failed to login"
 _NOT_RUNNING = "Daemon not running?"
 _LOST = re.compile(
@@ -45,6 +47,7 @@ class ApiError(Refused):
     """The middleware has answered, and the answer is no: every reason that it gave."""
 
     def __init__(self, method: str, problems: list[Problem], *, no_method: bool = False) -> None:
+        self.method = method
         self.problems = problems
         self.no_method = no_method
         super().__init__([_reason(method, problem, no_method) for problem in problems])

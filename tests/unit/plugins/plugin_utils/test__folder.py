@@ -34,6 +34,18 @@ def test_names_and_modes(tmp_path: Path) -> None:
     assert os.listdir(folder) == ["alice~web1~backup.html"]
 
 
+def test_user_of_a_directory_has_a_file_of_their_own(tmp_path: Path) -> None:
+    names = ["CORP\\carol", "CORP_carol", "CORP+carol", "CORP.carol", "CORPcarol"]
+    for name in names:
+        entry = Entry("A" * 32)
+        _folder.write(str(tmp_path), "nas1", Sheet(name, name, "Fleet", entry, (), False), ("txt",))
+
+    assert len(os.listdir(tmp_path)) == len(names)
+    assert "CORP%5Ccarol~nas1.txt" in os.listdir(tmp_path)
+    assert _folder.remove(str(tmp_path), "nas1", "CORP\\carol")
+    assert "CORP%5Ccarol~nas1.txt" not in os.listdir(tmp_path)
+
+
 def test_folder_that_others_could_read_is_shut(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     _folder.make(str(tmp_path))

@@ -96,10 +96,13 @@ VERSIONS = {
     "24.10": "TrueNAS-SCALE-24.10.2.4",
     "25.04": "TrueNAS-25.04.2.6",
     "25.10": "TrueNAS-25.10.6",
-    "26.0": "TrueNAS-26.0.0-BETA.3",
+    "26.0": "TrueNAS-26.0.0",
+    "27.0": "TrueNAS-27.0.0-MASTER-20261120-093012",
 }
 ONE_SECRET = ("22.02", "22.12")
 PER_USER = tuple(name for name in VERSIONS if name not in ONE_SECRET)
+CONTROL = ("25.10", "26.0", "27.0")
+"""Releases that have a job to control services."""
 
 
 def version(name: str) -> Line:
@@ -142,8 +145,43 @@ def user(number: int, name: str, *, enrolled: bool = False, ssh: bool = False, *
 
 
 def people(*entries: dict[str, Any]) -> Line:
-    """Return the question for all users."""
-    return call("user.query", says=list(entries))
+    """Return the question for all local users."""
+    return call("user.query", [["local", "=", True]], says=list(entries))
+
+
+def in_directory(release: str, *filters: list[object], says: object) -> Line:
+    """Return the question for users of a directory, whom older releases look for only when told to."""
+    options = [{"extra": {"search_dscache": True}}] if release in ("23.10", "24.04") else []
+    return call("user.query", list(filters), *options, says=says)
+
+
+def nobody_in_directory(release: str) -> list[Line]:
+    """Return the question for users of a directory who have a secret, when there are none."""
+    if release in ONE_SECRET:
+        return []
+    enrolled = [["local", "=", False], ["twofactor_auth_configured", "=", True]]
+    return [in_directory(release, *enrolled, says=[])]
+
+
+def directory_user(number: int, name: str, *, once_enrolled: bool = False, **more: Any) -> dict[str, Any]:
+    """Return a user of a directory as user.query has it."""
+    entry = user(number, name, enrolled=once_enrolled, local=False, unixhash=None, group={}, **more)
+    del entry["ssh_password_enabled"]
+    return entry
+
+
+def has_secret(release: str, name: str, has: bool) -> Line:
+    """Return the question whether a user of a directory has a secret, as a release answers it."""
+    if release == "23.10":
+        no = refused(f"[EFAULT] {name!r} user does not have two factor authentication configured")
+        return call("user.provisioning_uri", name, prints=printed(uri("x")) if has else no)
+    says = {
+        "secret_configured": has,
+        "otp_digits": 6,
+        "interval": 30,
+        "provisioning_uri": uri("x") if has else None,
+    }
+    return call("user.twofactor_config", name, says=says)
 
 
 def ssh_config(**more: Any) -> Line:
@@ -165,7 +203,7 @@ def uri(name: str, secret: str = SEED) -> str:
 def renewal(release: str, number: int, name: str, **options: Any) -> Line:
     """Return the call that gives a user a new secret, as a release takes and answers it."""
     answer = user(number, name, enrolled=True)
-    if release in ("25.04", "25.10", "26.0"):
+    if release in ("25.04", *CONTROL):
         answer["twofactor_config"] = {"provisioning_uri": uri(name), "secret_configured": True}
     arguments = (name,) if release == "23.10" else (name, options)
     return call("user.renew_2fa_secret", *arguments, says=answer)
@@ -173,7 +211,7 @@ def renewal(release: str, number: int, name: str, **options: Any) -> Line:
 
 def reloads(release: str) -> list[Line]:
     """Return the calls that have TrueNAS write its files anew after a change that broke off."""
-    if release in ("25.10", "26.0"):
+    if release in CONTROL:
         done = call("core.get_jobs", [["id", "=", 7]], says=[{"id": 7, "state": "SUCCESS", "result": True}])
         begun = [call("service.control", "RELOAD", name, says=7) for name in ("ssh", "user")]
         return [begun[0], done, begun[1], done]

@@ -15,17 +15,22 @@ import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import BypassChange
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.later import BYPASS, PENDING, Later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conversation import (
+    DOWN,
+    LOST,
     ONE_SECRET,
     SEED,
     VERSIONS,
+    Line,
     call,
     config,
+    hangs,
     people,
     refused,
     settings,
@@ -122,7 +127,37 @@ def test_the_script_waits_for_the_middleware(nas: Nas, tools: Path) -> None:
     later.arm(PENDING, _later())
     assert _run(PENDING) == 0
     ran = tools.read_text(encoding="ascii").splitlines()
-    assert [line for line in ran if line.startswith("sleep")] == ["sleep 5"] * 3
+    assert [line for line in ran if line.startswith("sleep")] == ["sleep 5"] * 2
+
+
+def test_a_call_that_is_refused_holds_up_no_other(nas: Nas, tools: Path) -> None:
+    """TrueNAS may refuse to change root's account for as long as the second factor is enabled."""
+    state = nas.folder / "state"
+    midclt = nas.folder / "bin" / "midclt"
+    midclt.write_text(
+        f"""#!/bin/sh
+[ "$2" = auth.twofactor.update ] && {{ echo disabled > {state}; exit 0; }}
+[ -e {state} ] && echo "$@" >> {nas.folder}/ran
+""",
+        encoding="ascii",
+    )
+    calls = [
+        ["user.update", 1, {"ssh_password_enabled": False}],
+        ["auth.twofactor.update", {"enabled": False}],
+    ]
+    later.arm(PENDING, Later(time.time() + 60, calls, by="root"))
+    assert _run(PENDING) == 0
+    assert 'call user.update 1 {"ssh_password_enabled": false}' in tools.read_text(encoding="ascii")
+    assert later.was_reverted()
+
+
+def test_the_script_gives_up_some_time_and_a_restart_tries_again(nas: Nas, tools: Path) -> None:
+    (nas.folder / "bin" / "midclt").write_text("#!/bin/sh\nexit 1\n", encoding="ascii")
+    later.arm(PENDING, _later())
+    assert _run(PENDING) == 1
+    assert not later.was_reverted()
+    assert os.path.exists(later.path(PENDING, "sh"))
+    assert (nas.folder / "units" / "fleetauth-twofactor-pending.service").exists()
 
 
 def test_a_script_that_was_cut_short_goes_on_at_the_next_start(nas: Nas, tools: Path) -> None:
@@ -258,10 +293,95 @@ def test_a_change_that_fails_does_not_wait(nas: Nas, talks: Talks) -> None:
         config("25.10"),
         people(user(1, "root", enrolled=True)),
         ssh_config(),
-        call("auth.twofactor.update", {"enabled": True}, prints=refused("[EFAULT] no")),
+        call(
+            "auth.twofactor.update",
+            {"enabled": True},
+            prints=refused("[EINVAL] auth_twofactor_update.enabled: no"),
+        ),
     )
     with pytest.raises(TwofactorError):
         platform.apply(Change(policy={"state": "enabled"}, confirm_within=60), False)
+    assert later.read(PENDING) is None
+
+
+@pytest.mark.parametrize("trouble", [LOST, DOWN, "hangs"])
+def test_a_change_of_unknown_end_keeps_its_way_back(trouble: Ran | str, nas: Nas, talks: Talks) -> None:
+    method, update = "auth.twofactor.update", {"enabled": True}
+    lines = [hangs(method, update)] if trouble == "hangs" else [call(method, update, prints=trouble)] * 32  # type: ignore[arg-type]
+    platform = talks(
+        version("25.10"), config("25.10"), people(user(1, "root", enrolled=True)), ssh_config(), lines
+    )
+    with pytest.raises(TwofactorError) as caught:
+        platform.apply(Change(policy={"state": "enabled"}, confirm_within=60), False)
+    assert "takes the settings back by itself in" in str(caught.value)
+    waiting = later.read(PENDING)
+    assert waiting is not None
+    assert waiting.calls == [[method, {"enabled": False}]]
+
+
+def _refused_in_the_middle(talks: Talks, *more: Line) -> TruenasPlatform:
+    """Return a platform that enables the second factor and refuses to open root's door after that."""
+    return talks(
+        version("25.10"),
+        config("25.10", ssh=True),
+        people(user(1, "root", enrolled=True)),
+        ssh_config(),
+        call("auth.twofactor.update", {"enabled": True}, says={}),
+        call(
+            "user.update", 1, {"ssh_password_enabled": True}, prints=refused("[EINVAL] user_update.home: no")
+        ),
+        list(more),
+    )
+
+
+@pytest.mark.parametrize("confirm_within", [0.0, 60.0])
+def test_a_change_that_is_refused_in_the_middle_is_taken_back(
+    confirm_within: float, nas: Nas, talks: Talks
+) -> None:
+    platform = _refused_in_the_middle(talks, call("auth.twofactor.update", {"enabled": False}, says={}))
+    change = Change(policy={"state": "enabled"}, ssh={"root_login": "allowed"}, confirm_within=confirm_within)
+    with pytest.raises(TwofactorError) as caught:
+        platform.apply(change, False)
+    assert caught.value.code == "truenas_refused"
+    assert "user_update.home: no" in str(caught.value)
+    assert "This has been taken back: the second factor itself." in str(caught.value)
+    assert later.read(PENDING) is None
+    assert nas.logged[-1][1]["failed"] == "truenas_refused"
+
+
+@pytest.mark.parametrize("confirm_within", [0.0, 60.0])
+def test_what_cannot_be_taken_back_is_told_and_tried_again_by_the_nas(
+    confirm_within: float, nas: Nas, talks: Talks
+) -> None:
+    no = refused("[EFAULT] busy")
+    platform = _refused_in_the_middle(talks, call("auth.twofactor.update", {"enabled": False}, prints=no))
+    change = Change(policy={"state": "enabled"}, ssh={"root_login": "allowed"}, confirm_within=confirm_within)
+    with pytest.raises(TwofactorError) as caught:
+        platform.apply(change, False)
+    assert "This could not be taken back: the second factor itself. " in str(caught.value)
+    assert "busy" in str(caught.value)
+    assert ("takes the settings back by itself in" in str(caught.value)) == bool(confirm_within)
+    assert (later.read(PENDING) is not None) == bool(confirm_within)
+
+
+def test_a_revert_that_is_refused_goes_on_waiting(nas: Nas, talks: Talks) -> None:
+    later.arm(PENDING, _later())
+    update, no = ("user.update", 1, {"ssh_password_enabled": False}), refused("[EFAULT] busy")
+    platform = talks(
+        call("auth.twofactor.update", {"enabled": True}, says={}),
+        call(*update, prints=no),
+        call(*update, prints=no),
+    )
+    with pytest.raises(TwofactorError) as caught:
+        platform.settle(False, False)
+    assert caught.value.code == "revert_incomplete"
+    assert later.read(PENDING) is not None
+    again = talks(
+        call("auth.twofactor.update", {"enabled": True}, says={}),
+        call(*update, prints=no),
+        call(*update, says=1),
+    )
+    assert again.settle(False, False).changed
     assert later.read(PENDING) is None
 
 

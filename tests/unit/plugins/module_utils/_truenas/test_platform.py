@@ -23,6 +23,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas impor
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conversation import (
+    CONTROL,
     LOST,
     ONE_SECRET,
     PER_USER,
@@ -32,7 +33,11 @@ from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._tr
     Line,
     call,
     config,
+    directory_user,
     hangs,
+    has_secret,
+    in_directory,
+    nobody_in_directory,
     people,
     refused,
     reloads,
@@ -240,7 +245,7 @@ def test_ssh_off_sends_services_whole(release: str, nas: Nas, talks: Talks) -> N
 def test_a_service_that_a_later_release_brings_is_kept(nas: Nas, talks: Talks) -> None:
     services = {"ssh": False, "console": True}
     platform = talks(
-        version("TrueNAS-27.0.0"),
+        version("TrueNAS-28.0.0"),
         config("26.0", enabled=True, services=services),
         people(user(1, "root", enrolled=True)),
         ssh_config(),
@@ -248,7 +253,7 @@ def test_a_service_that_a_later_release_brings_is_kept(nas: Nas, talks: Talks) -
     )
     nas.lists("root")
     outcome = platform.apply(Change(ssh={"state": "enabled"}), False)
-    assert "newer than TrueNAS 26.0" in outcome.warnings[0]
+    assert "newer than TrueNAS 27.0" in outcome.warnings[0]
 
 
 # The guard
@@ -262,7 +267,8 @@ def _refused(platform: TruenasPlatform, change: Change) -> pytest.ExceptionInfo[
 
 @pytest.mark.parametrize("release", VERSIONS)
 def test_switching_on_with_nobody_enrolled_is_refused(release: str, nas: Nas, talks: Talks) -> None:
-    platform = talks(version(release), config(release), people(ROOT), ssh_config())
+    read = (version(release), config(release), people(ROOT), ssh_config())
+    platform = talks(*read, nobody_in_directory(release))
     assert _codes(_refused(platform, Change(policy={"state": "enabled"}))) == ["nobody_enrolled"]
     assert nas.logged == [("refused", {"codes": "nobody_enrolled", "why": "", "guard": ""})]
 
@@ -314,6 +320,22 @@ def test_ssh_on_shuts_out_everybody_but_root_where_there_is_one_secret(
     assert "secret: bob." in caught.value.message
 
 
+@pytest.mark.parametrize("release", ONE_SECRET)
+def test_accounts_of_the_system_without_a_password_are_nobody_to_shut_out(
+    release: str, nas: Nas, talks: Talks
+) -> None:
+    nas.lists("root")
+    system = [user(n, name, unixhash="*") for n, name in enumerate(("sync", "postgres"), 2)]
+    platform = talks(
+        version(release),
+        config(release, enabled=True, secret=SEED),
+        people(ROOT, *system),
+        ssh_config(passwordauth=True),
+        call("auth.twofactor.update", {"services": {"ssh": True}}, says={}),
+    )
+    assert platform.apply(Change(ssh={"state": "enabled"}), False).changed
+
+
 def test_members_of_a_password_group_count(nas: Nas, talks: Talks) -> None:
     platform = talks(
         version("25.10"),
@@ -345,7 +367,7 @@ def test_root_by_password_needs_a_secret(nas: Nas, talks: Talks) -> None:
         ssh_config(),
     )
     caught = _refused(platform, Change(ssh={"root_login": "allowed"}))
-    assert _codes(caught) == ["user_shut_out"]
+    assert _codes(caught) == ["root_not_enrolled", "user_shut_out"]
 
 
 @pytest.mark.parametrize(
@@ -371,7 +393,8 @@ def test_a_dry_run_does_not_judge_a_clock_that_nothing_has_set_right_yet(nas: Na
 
 def test_all_reasons_are_told_at_once(nas: Nas, talks: Talks) -> None:
     nas.clock = Clock(False, None, "", "chrony")
-    platform = talks(version("24.10"), config("24.10"), people(user(1, "root", ssh=True)), ssh_config())
+    read = (version("24.10"), config("24.10"), people(user(1, "root", ssh=True)), ssh_config())
+    platform = talks(*read, nobody_in_directory("24.10"))
     change = Change(policy={"state": "enabled"}, ssh={"state": "enabled"})
     assert _codes(_refused(platform, change)) == ["nobody_enrolled", "user_shut_out", "clock_unsynchronised"]
 
@@ -392,21 +415,124 @@ def test_an_unknown_user_is_looked_for_by_name_and_refused(release: str, nas: Na
         version(release),
         config(release),
         people(ROOT),
-        call("user.query", [["username", "=", "ghost"]], says=[]),
+        in_directory(release, ["username", "=", "ghost"], says=[]),
     )
     assert _codes(_refused(platform, Change(secrets=_secrets("ghost")))) == ["unknown_user"]
 
 
-def test_a_user_of_active_directory_is_found_by_name(nas: Nas, talks: Talks) -> None:
+CAROL = "CORP\\carol"
+
+
+def _carol(release: str, *, once: bool, has: bool) -> list[Line]:
+    """Return a look at a NAS that has carol in its directory."""
+    found = directory_user(100, CAROL, once_enrolled=once and release != "24.10")
+    named = in_directory(release, ["username", "=", CAROL], says=[found])
+    return [version(release), config(release), people(ROOT), named, has_secret(release, CAROL, has)]
+
+
+@pytest.mark.parametrize("release", PER_USER)
+def test_a_user_of_active_directory_is_enrolled_once(release: str, nas: Nas, talks: Talks) -> None:
+    platform = talks(
+        _carol(release, once=False, has=False),
+        ssh_config(),
+        renewal(release, 100, CAROL, **_fresh(release)),
+        uri_after(release, CAROL),
+    )
+    outcome = platform.apply(Change(secrets=_secrets(CAROL)), False)
+    assert outcome.result["users"]["added"] == [CAROL]  # type: ignore[index]
+    again = talks(_carol(release, once=True, has=True))
+    outcome = again.apply(Change(secrets=_secrets(CAROL)), False)
+    assert not outcome.changed
+    assert SEED not in _shown(outcome)
+
+
+@pytest.mark.parametrize("release", PER_USER)
+def test_a_user_of_active_directory_loses_the_secret_once(release: str, nas: Nas, talks: Talks) -> None:
+    gone = Change(secrets=_secrets(CAROL, state="absent"))
+    platform = talks(
+        _carol(release, once=True, has=True), ssh_config(), call("user.unset_2fa_secret", CAROL, says=None)
+    )
+    assert platform.apply(gone, False).result["users"]["removed"] == [CAROL]  # type: ignore[index]
+    assert not talks(_carol(release, once=True, has=False)).apply(gone, False).changed
+
+
+@pytest.mark.parametrize("release", PER_USER)
+def test_exclusive_is_about_the_directory_too(release: str, nas: Nas, talks: Talks) -> None:
+    enrolled = [["local", "=", False], ["twofactor_auth_configured", "=", True]]
+    dave = directory_user(101, "CORP\\dave", once_enrolled=True)
+
+    def look(has: bool) -> list[Line]:
+        return [
+            *(version(release), config(release), people(user(1, "root", enrolled=True))),
+            in_directory(release, *enrolled, says=[dave]),
+            has_secret(release, "CORP\\dave", has),
+        ]
+
+    change = Change(secrets=_secrets("root", exclusive=True))
+    first = talks(look(True), ssh_config(), call("user.unset_2fa_secret", "CORP\\dave", says=None))
+    assert first.apply(change, False).result["users"]["removed"] == ["CORP\\dave"]  # type: ignore[index]
+    assert not talks(look(False)).apply(change, False).changed
+
+
+def test_exclusive_finds_by_users_oath_whom_24_10_does_not_tell(nas: Nas, talks: Talks) -> None:
+    nas.lists("root", "CORP\\dave")
+    dave = directory_user(101, "CORP\\dave")
+    platform = talks(
+        *(version("24.10"), config("24.10"), people(user(1, "root", enrolled=True))),
+        *nobody_in_directory("24.10"),
+        in_directory("24.10", ["username", "=", "CORP\\dave"], says=[dave]),
+        has_secret("24.10", "CORP\\dave", True),
+        ssh_config(),
+        call("user.unset_2fa_secret", "CORP\\dave", says=None),
+    )
+    assert platform.apply(Change(secrets=_secrets("root", exclusive=True)), False).changed
+
+
+@pytest.mark.parametrize("release", PER_USER)
+def test_a_user_of_active_directory_is_nobody_to_shut_out(release: str, nas: Nas, talks: Talks) -> None:
+    """Such a user has no flag for SSH passwords on some releases, as all users before 23.10."""
+    nas.lists("root")
+    platform = talks(
+        *(version(release), config(release, enabled=True), people(user(1, "root", enrolled=True))),
+        in_directory(release, ["username", "=", CAROL], says=[directory_user(100, CAROL)]),
+        has_secret(release, CAROL, False),
+        ssh_config(passwordauth=True),
+        call("auth.twofactor.update", {"services": {"ssh": True}}, says={}),
+    )
+    change = Change(secrets=_secrets(CAROL, state="absent"), ssh={"state": "enabled"})
+    assert platform.apply(change, False).changed
+
+
+@pytest.mark.parametrize("release", [name for name in PER_USER if name != "24.10"])
+def test_somebody_enrolled_in_the_directory_is_enough_to_switch_on(
+    release: str, nas: Nas, talks: Talks
+) -> None:
+    nas.lists(CAROL)
+    enrolled = [["local", "=", False], ["twofactor_auth_configured", "=", True]]
+    platform = talks(
+        *(version(release), config(release), people(ROOT), ssh_config()),
+        in_directory(release, *enrolled, says=[directory_user(100, CAROL, once_enrolled=True)]),
+        has_secret(release, CAROL, True),
+        call("auth.twofactor.update", {"enabled": True}, says={}),
+    )
+    assert platform.apply(Change(policy={"state": "enabled"}), False).changed
+
+
+def test_stig_mode_refuses_to_tell_and_the_directorys_word_must_do(nas: Nas, talks: Talks) -> None:
+    lines = _carol("25.10", once=True, has=True)
+    lines[-1] = call("user.twofactor_config", CAROL, prints=refused("[EACCES] Not authorized"))
+    assert not talks(lines).apply(Change(secrets=_secrets(CAROL)), False).changed
+
+
+@pytest.mark.parametrize("name", ["CORP\\", "\\carol", "CORP\\a\\b", "CORP\\a b", "CORP/carol", "CORP\\a\n"])
+def test_other_names_are_refused(name: str, nas: Nas, talks: Talks) -> None:
     platform = talks(
         version("25.10"),
         config("25.10"),
         people(ROOT),
-        call("user.query", [["username", "=", "carol"]], says=[user(100, "carol")]),
-        ssh_config(),
-        renewal("25.10", 100, "carol", **FRESH),
+        in_directory("25.10", ["username", "=", name], says=[]),
     )
-    assert platform.apply(Change(secrets=_secrets("carol")), False).changed
+    assert _codes(_refused(platform, Change(secrets=_secrets(name)))) == ["bad_user_name"]
 
 
 @pytest.mark.parametrize("release", ONE_SECRET)
@@ -437,7 +563,7 @@ def test_taking_a_secret_away_while_the_second_factor_is_on(release: str, nas: N
         people(user(1, "root", enrolled=True), user(2, "bob", enrolled=True)),
     )
     change = Change(secrets=_secrets("bob", state="absent"))
-    if release in ("25.10", "26.0"):
+    if release in CONTROL:
         platform = talks(*read, ssh_config(), call("user.unset_2fa_secret", "bob", says=None))
         assert platform.apply(change, False).result["users"] == {
             "added": [],
@@ -455,6 +581,7 @@ def test_taking_secrets_away_while_it_is_off(release: str, nas: Nas, talks: Talk
         version(release),
         config(release),
         people(user(1, "root", enrolled=True), user(2, "bob", enrolled=True)),
+        *nobody_in_directory(release),
     )
     platform = talks(*read, ssh_config(), call("user.unset_2fa_secret", "bob", says=None))
     assert platform.apply(Change(secrets=_secrets("root", exclusive=True)), False).changed
@@ -550,11 +677,26 @@ def test_new_digits_for_the_one_secret_take_a_renewal(release: str, nas: Nas, ta
 
 
 def test_wiping_is_refused_and_announced(nas: Nas, talks: Talks) -> None:
-    read = (version("23.10"), config("23.10"), people(ROOT, user(2, "alice", enrolled=True)))
+    read = (
+        *(version("23.10"), config("23.10"), people(ROOT, user(2, "alice", enrolled=True))),
+        *nobody_in_directory("23.10"),
+    )
     change = Change(policy={"interval": 60})
     caught = _refused(talks(*read), change)
     assert _codes(caught) == ["secrets_wiped"]
     assert "alice" in caught.value.message
+
+
+def test_wiping_users_of_a_directory_is_announced_as_well(nas: Nas, talks: Talks) -> None:
+    enrolled = [["local", "=", False], ["twofactor_auth_configured", "=", True]]
+    platform = talks(
+        *(version("23.10"), config("23.10"), people(ROOT)),
+        in_directory("23.10", *enrolled, says=[directory_user(100, CAROL, once_enrolled=True)]),
+        has_secret("23.10", CAROL, True),
+    )
+    caught = _refused(platform, Change(policy={"interval": 60}))
+    assert _codes(caught) == ["secrets_wiped"]
+    assert CAROL in caught.value.message
 
 
 def test_wiping_when_asked_for_gives_the_named_users_new_secrets(nas: Nas, talks: Talks) -> None:
@@ -563,6 +705,7 @@ def test_wiping_when_asked_for_gives_the_named_users_new_secrets(nas: Nas, talks
         version("23.10"),
         config("23.10", enabled=True),
         people(ROOT, user(2, "alice", enrolled=True)),
+        nobody_in_directory("23.10"),
         ssh_config(),
         call("auth.twofactor.update", {"interval": 60}, says={}),
         renewal("23.10", 2, "alice"),
@@ -576,7 +719,8 @@ def test_wiping_when_asked_for_gives_the_named_users_new_secrets(nas: Nas, talks
 
 def test_wiping_everybody_with_nobody_enrolled_anew_is_refused(nas: Nas, talks: Talks) -> None:
     platform = talks(
-        version("23.10"), config("23.10", enabled=True), people(user(2, "alice", enrolled=True)), ssh_config()
+        *(version("23.10"), config("23.10", enabled=True), people(user(2, "alice", enrolled=True))),
+        *(nobody_in_directory("23.10"), ssh_config(), nobody_in_directory("23.10")),
     )
     caught = _refused(platform, Change(policy={"digits": 7}, wipe_secrets=True))
     assert _codes(caught) == ["nobody_enrolled"]
@@ -587,6 +731,7 @@ def test_new_digits_with_nobody_enrolled_wipe_nothing(nas: Nas, talks: Talks) ->
         version("23.10"),
         config("23.10"),
         people(ROOT),
+        nobody_in_directory("23.10"),
         ssh_config(),
         call("auth.twofactor.update", {"otp_digits": 8}, says={}),
     )
@@ -682,7 +827,7 @@ def test_a_system_interval_that_pam_cannot_read_is_refused(nas: Nas, talks: Talk
 # users.oath
 
 
-def test_25_04_1_is_made_to_write_users_oath(nas: Nas, talks: Talks) -> None:
+def test_25_04_1_writes_users_oath_by_itself(nas: Nas, talks: Talks) -> None:
     nas.lists("root")
     platform = talks(
         version("TrueNAS-25.04.1"),
@@ -690,7 +835,6 @@ def test_25_04_1_is_made_to_write_users_oath(nas: Nas, talks: Talks) -> None:
         people(user(1, "root", enrolled=True)),
         ssh_config(),
         call("auth.twofactor.update", {"enabled": True}, says={}),
-        call("service.reload", "user", says=True),
     )
     assert platform.apply(Change(policy={"state": "enabled"}), False).warnings == []
 
@@ -774,8 +918,9 @@ def test_files_that_a_broken_change_left_are_written_by_the_next_run(
     first = talks(
         *(version(release), config(release, ssh=True, **secret), people(root), ssh_config()),
         call("auth.twofactor.update", {"enabled": True}, prints=full),
+        call("auth.twofactor.update", {"enabled": False}, prints=full),
     )
-    _refused(first, change)
+    assert "could not be taken back: the second factor itself" in str(_refused(first, change).value)
     on = config(release, enabled=True, ssh=True, **secret)
     second = talks(version(release), on, people(root), ssh_config(), reloads(release))
     assert second.apply(change, False).changed

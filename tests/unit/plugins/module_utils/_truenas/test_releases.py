@@ -27,6 +27,8 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.relea
         ("TrueNAS-25.10-RC.1", ("user", "user", "renewal", "always", "user", "control")),
         ("25.10.6", ("user", "user", "renewal", "always", "user", "control")),
         ("TrueNAS-26.0.0-BETA.3", ("user", "user", "renewal", "always", "user", "control")),
+        ("TrueNAS-26.0.0", ("user", "user", "renewal", "always", "user", "control")),
+        ("TrueNAS-27.0.0-MASTER-20261120-093012", ("user", "user", "renewal", "always", "user", "control")),
     ],
 )
 def test_what_a_version_can_do(version: str, expected: tuple[str, ...]) -> None:
@@ -37,19 +39,14 @@ def test_what_a_version_can_do(version: str, expected: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("version", "gap", "listed"),
-    [
-        ("TrueNAS-25.04.0", False, "ssh"),
-        ("TrueNAS-25.04.1", True, "enabled"),
-        ("TrueNAS-25.04.2", False, "enabled"),
-    ],
+    ("version", "listed"),
+    [("TrueNAS-25.04.0", "ssh"), ("TrueNAS-25.04.1", "enabled"), ("TrueNAS-25.04.2", "enabled")],
 )
-def test_users_oath_in_the_patch_releases_of_25_04(version: str, gap: bool, listed: str) -> None:
-    release = find(version).release
-    assert (release.oath_gap, release.oath_file) == (gap, listed)
+def test_users_oath_in_the_patch_releases_of_25_04(version: str, listed: str) -> None:
+    assert find(version).release.oath_file == listed
 
 
-@pytest.mark.parametrize("version", ["TrueNAS-27.0.0-MASTER-20270101-000000", "TrueNAS-26.4.0", "30.1"])
+@pytest.mark.parametrize("version", ["TrueNAS-28.0.0-MASTER-20280101-000000", "TrueNAS-27.4.0", "30.1"])
 def test_a_newer_release_is_treated_as_the_newest_known(version: str) -> None:
     found = find(version)
     assert found.release is TABLE[-1]
@@ -57,7 +54,7 @@ def test_a_newer_release_is_treated_as_the_newest_known(version: str) -> None:
 
 
 def test_a_patch_of_the_newest_release_is_known() -> None:
-    assert not find("TrueNAS-26.0.7").warning
+    assert not find("TrueNAS-27.0.7").warning
 
 
 @pytest.mark.parametrize("version", ["TrueNAS-13.0-U6.1", "TrueNAS-SCALE-21.08-BETA.1"])

@@ -15,7 +15,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock i
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conversation import (
+    CONTROL,
     ONE_SECRET,
+    PER_USER,
     SEED,
     VERSIONS,
     Line,
@@ -39,7 +41,7 @@ def _conversation(release: str, *users: dict[str, Any], keys: object = None, **s
     more = {"interval": interval} if interval else {}
     security = (
         call("system.security.config", says={"enable_gpos_stig": stig})
-        if release in ("25.04", "25.10", "26.0")
+        if release in ("25.04", *CONTROL)
         else call("system.security.config", prints=NO_METHOD)
     )
     name = VERSIONS.get(release, release)
@@ -115,6 +117,17 @@ def test_a_revoked_key_opens_nothing(nas: Nas, talks: Talks) -> None:
     assert _codes(talks(_conversation("25.10", root, enabled=True, keys=keys)).info()) == []
 
 
+@pytest.mark.parametrize("release", VERSIONS)
+@pytest.mark.parametrize("closed", [{"password_disabled": True}, {"locked": True}, {"unixhash": "*"}])
+def test_a_root_without_a_usable_password_is_not_let_in_by_one(
+    release: str, closed: dict[str, Any], nas: Nas, talks: Talks
+) -> None:
+    nas.lists("root")
+    root = user(1, "root", enrolled=True, ssh=True, **closed)
+    report = talks(_conversation(release, root, enabled=True, ssh=True)).info()
+    assert report["ssh"]["root_login"] == "without-password"  # type: ignore[index]
+
+
 def test_nobody_enrolled(nas: Nas, talks: Talks) -> None:
     assert _codes(talks(_conversation("25.10", user(1, "root"), enabled=True)).info()) == ["nobody_enrolled"]
 
@@ -124,7 +137,7 @@ def test_a_stale_users_oath(nas: Nas, talks: Talks) -> None:
     assert _codes(report) == ["users_oath_stale"]
 
 
-@pytest.mark.parametrize("release", ["25.10", "26.0"])
+@pytest.mark.parametrize("release", CONTROL)
 def test_a_users_interval_that_pam_cannot_read(release: str, nas: Nas, talks: Talks) -> None:
     nas.lists("root", interval=45)
     report = talks(_conversation(release, user(1, "root", enrolled=True), enabled=True)).info()
@@ -134,6 +147,17 @@ def test_a_users_interval_that_pam_cannot_read(release: str, nas: Nas, talks: Ta
 def test_a_systems_interval_that_pam_cannot_read(nas: Nas, talks: Talks) -> None:
     report = talks(_conversation("23.10", user(1, "root"), interval=45)).info()
     assert _codes(report) == ["interval_unusable"]
+
+
+@pytest.mark.parametrize("release", PER_USER)
+def test_a_user_of_a_directory_is_found_where_pam_has_the_secret(
+    release: str, nas: Nas, talks: Talks
+) -> None:
+    nas.lists("CORP\\carol", digits=8)
+    report = talks(_conversation(release, user(1, "root"), enabled=True, ssh=True)).info()
+    assert _codes(report) == []
+    (carol,) = report["users"]  # type: ignore[misc]
+    assert (carol["name"], carol["enrolled"], carol["digits"]) == ("CORP\\carol", True, 8)
 
 
 def test_what_only_private_methods_would_tell(nas: Nas, talks: Talks) -> None:

@@ -14,11 +14,13 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conversation import (
+    CONTROL,
     ONE_SECRET,
     PER_USER,
     VERSIONS,
     Line,
     call,
+    config,
     ssh_config,
     user,
     version,
@@ -32,12 +34,12 @@ def _service(*, enable: bool = True, state: str = "RUNNING") -> Line:
     return call("service.query", [["service", "=", "ssh"]], says=rows)
 
 
-def _root(*, ssh: bool = False) -> Line:
-    return call("user.query", [["username", "=", "root"]], says=[user(1, "root", ssh=ssh)])
+def _root(*, ssh: bool = False, **more: object) -> Line:
+    return call("user.query", [["username", "=", "root"]], says=[user(1, "root", ssh=ssh, **more)])
 
 
 def _start(release: str, *, works: bool = True) -> list[Line]:
-    if release in ("25.10", "26.0"):
+    if release in CONTROL:
         job = {"id": 7, "state": "SUCCESS", "result": works}
         return [
             call("service.control", "START", "ssh", says=7),
@@ -84,13 +86,41 @@ def test_roots_password_is_a_flag_of_the_account(release: str, nas: Nas, talks: 
     allowed = talks(
         *read,
         _root(),
+        config(release),
         call("user.update", 1, {"ssh_password_enabled": True}, says=1),
         call("ssh.update", {"passwordauth": True}, says={}),
     )
     assert allowed.set_sshd(SshdChange(running=False, root_login="allowed"), False).changed
-    denied = talks(*read, _root(ssh=True), call("user.update", 1, {"ssh_password_enabled": False}, says=1))
+    denied = talks(
+        *read,
+        _root(ssh=True),
+        config(release),
+        call("user.update", 1, {"ssh_password_enabled": False}, says=1),
+    )
     outcome = denied.set_sshd(SshdChange(running=False, root_login="denied"), False)
     assert "key of root's still lets in" in outcome.warnings[0]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+@pytest.mark.parametrize(("word", "open_now"), [("allowed", False), ("denied", True)])
+@pytest.mark.parametrize("release", PER_USER)
+def test_the_account_of_a_root_without_a_secret_is_closed_to_changes(
+    release: str, word: str, open_now: bool, check_mode: bool, nas: Nas, talks: Talks
+) -> None:
+    platform = talks(version(release), ssh_config(), _root(ssh=open_now), config(release, enabled=True))
+    with pytest.raises(TwofactorError) as caught:
+        platform.set_sshd(SshdChange(running=False, root_login=word), check_mode)
+    assert caught.value.code == "root_not_enrolled"
+
+
+@pytest.mark.parametrize("release", PER_USER)
+def test_a_root_without_a_password_is_a_warning(release: str, nas: Nas, talks: Talks) -> None:
+    root = _root(ssh=True, password_disabled=True)
+    outcome = talks(version(release), ssh_config(passwordauth=True), root).set_sshd(
+        SshdChange(running=False, root_login="allowed"), False
+    )
+    assert not outcome.changed
+    assert "root has no password to log in with" in outcome.warnings[0]
 
 
 @pytest.mark.parametrize("release", ONE_SECRET)

@@ -78,6 +78,25 @@ def test_a_refusal_is_its_sentence_without_the_trace(err: str, sentence: str) ->
 
 
 @pytest.mark.parametrize(
+    ("err", "attribute"),
+    [
+        (
+            "[EINVAL] 2fa_configuration_options.interval: Should be greater\n",
+            "2fa_configuration_options.interval",
+        ),
+        ("[EINVAL] query-filters.0: Invalid filter\n", "query-filters.0"),
+        ("2fa_configuration_options.otp_digits: no\n", "2fa_configuration_options.otp_digits"),
+        ("[EFAULT] 192.0.2.1: Connection timed out\n", ""),
+        ("[EFAULT] 1.5: no\n", ""),
+    ],
+)
+def test_an_attribute_may_begin_with_a_digit_and_have_a_hyphen(err: str, attribute: str) -> None:
+    error = _refusal(err)
+    assert error.attributes == {attribute}
+    assert error.about_arguments == bool(attribute)
+
+
+@pytest.mark.parametrize(
     "err",
     [
         "[ENOMETHOD] Method 'version' not found in 'system'\n",
