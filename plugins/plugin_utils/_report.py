@@ -40,6 +40,7 @@ WARNINGS = frozenset(
         "ssh_open",
         "stig",
         "unenrolled_allowed",
+        "user_login_server",
     }
 )
 """Codes that want attention soon. Every other one is an error, one that nobody here knows as well."""
@@ -49,10 +50,12 @@ _SAY_IT_IS_OFF = frozenset({"nothing_asks", "service_not_covered", "ssh_not_aski
 _SAY_IT_IS_IN_PART = frozenset(
     {
         "cockpit_other_way",
+        "other_login_server",
         "other_sshd",
         "policy_edited",
         "service_not_covered",
         "unenrolled_allowed",
+        "user_login_server",
         "users_oath_stale",
     }
 )

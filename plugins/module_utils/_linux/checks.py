@@ -17,6 +17,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     guard,
+    other_factors,
     packages,
     pam_check,
     paths,
@@ -45,7 +46,11 @@ def check_plan(plan: Plan, host: Host, check_mode: bool, *, guarded: bool) -> No
     found: list[TwofactorError] = []
     if guarded and plan.after.policy.state == "enabled":
         found += _judged_in(check_mode, _guard_reasons(plan, host), plan)
-    checks: list[Callable[[], None]] = [lambda: _check_writable(plan), lambda: _check_pam(plan, check_mode)]
+    checks: list[Callable[[], None]] = [
+        lambda: other_factors.refuse_mute(_services(plan.after, host)),
+        lambda: _check_writable(plan),
+        lambda: _check_pam(plan, check_mode),
+    ]
     if plan.touches_sshd:
         checks.append(lambda: _check_sshd(plan, host))
     for check in checks:

@@ -15,104 +15,104 @@ import os
 import shlex
 import signal
 import time
+from dataclasses import dataclass
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import process, sshd_args
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 
 ENVIRONMENT_FILES = (("/etc/default/ssh", "SSHD_OPTS"), ("/etc/sysconfig/sshd", "OPTIONS"))
-PROC = "/proc"
-SUPERUSER = 0
+SSHD = "/usr/sbin/sshd"
+"""Where every distribution has it, as a file or by a link."""
 _PATIENCE = 10.0
 _LISTENS = "0A"
 """A socket's state in /proc/net/tcp (proc(5))."""
 
 
-def listeners() -> list[int]:
-    """Return the process ids of the sshds that listen, none when systemd does that in their place."""
-    return [
-        pid for pid in sorted(int(name) for name in os.listdir(PROC) if name.isdigit()) if _is_listener(pid)
-    ]
+@dataclass(frozen=True)
+class Listener:
+    """An sshd of root's that listens. ``line`` is None when its arguments cannot be read."""
+
+    pid: int
+    program: str
+    line: CommandLine | None
 
 
-def _is_listener(pid: int) -> bool:
-    """Tell whether a process is an sshd of this host that listens.
+def listeners() -> list[Listener]:
+    """Return the sshds that listen, none when systemd does that in their place.
 
-    One that serves a session is none, nor one in a container, which has another parent, nor one that a user runs.
+    An sshd is known by its program and its owner, neither of which a user can choose. One in a container is none of
+    this host's, and one that serves a session does not listen.
     """
+    verdicts: dict[str, bool] = {}
+    found = []
+    for pid in process.process_ids():
+        program = process.program_of(pid)
+        if program and program not in verdicts:
+            if not (process.may_be_roots(pid) and process.is_roots(pid)):
+                continue  # a file of a user's is left alone
+            verdicts[program] = is_sshd(program)
+        if verdicts.get(program) and process.is_roots(pid) and process.is_in_our("pid", pid):
+            found.append(Listener(pid, program, sshd_args.of_process(process.words_of(pid))))
+    listening = [one for one in found if one.line is None or one.line.listens]
+    pids = {one.pid for one in listening}
+    # A listener's child has its title until it becomes a session.
+    return [one for one in listening if process.parent_of(one.pid) not in pids]
+
+
+def is_sshd(program: str) -> bool:
+    """Tell whether a program of root's is an sshd: by its name, or as a link to or a copy of the distribution's."""
+    return os.path.basename(program) == "sshd" or is_distributions(program)
+
+
+def is_distributions(program: str) -> bool:
+    """Tell whether a program is the distribution's sshd, under whatever name."""
+    known = distributions_sshd()
+    if known is None:
+        return False
+    if program == os.path.realpath(known):
+        return True
     try:
-        with open(f"{PROC}/{pid}/comm", encoding="utf-8") as stream:
-            if stream.read().strip() != "sshd":
-                return False
-        is_hosts = _parent(pid) in (0, 1) and os.stat(f"{PROC}/{pid}").st_uid == SUPERUSER
-        return is_hosts and _has_title_of_listener(pid)
+        there, ours = os.stat(program), os.stat(known)
     except OSError:
         return False
+    if (there.st_dev, there.st_ino) == (ours.st_dev, ours.st_ino):
+        return True
+    return there.st_size == ours.st_size and _content(program) == _content(known)
 
 
-def _has_title_of_listener(pid: int) -> bool:
-    """Tell it from a session that init has started (socket activation) or inherited, which SIGHUP would end."""
-    with open(f"{PROC}/{pid}/cmdline", encoding="utf-8", errors="replace") as stream:
-        title = stream.read()
-    if title.startswith("sshd: "):
-        return "[listener]" in title
-    return "-i" not in title.split("\0")
+def _content(path: str) -> bytes:
+    with open(path, "rb") as stream:
+        return stream.read()
 
 
-def _parent(pid: int) -> int:
-    with open(f"{PROC}/{pid}/stat", encoding="utf-8") as stream:
-        return int(stream.read().rsplit(")", 1)[1].split()[1])
+def distributions_sshd() -> str | None:
+    """Return the path of the distribution's sshd, None where none is installed.
 
-
-def started_with() -> list[list[str]]:
-    """Return the options of each sshd that listens, the same ones once.
-
-    When there is none they are those with which systemd would start one, now for each login or later for all.
+    One that somebody has put into /usr/local is not it, though a search would find it first.
     """
-    found: list[list[str]] = []
-    for pid in listeners():
-        options = arguments(pid)
-        if options not in found:
-            found.append(options)
-    return found or [_options(_configured())]
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import find_program
+
+    return SSHD if os.path.exists(SSHD) else find_program("sshd")
 
 
-def _configured() -> list[str]:
+def configured_options() -> list[str]:
     """Return the words that the distribution's units add to sshd's command line (systemd.exec(5), EnvironmentFile)."""
     words: list[str] = []
     for path, name in ENVIRONMENT_FILES:
-        for line in (read_text(path) or "").split("\n"):
-            if line.strip().startswith(f"{name}="):
-                with contextlib.suppress(ValueError):
-                    words = " ".join(shlex.split(line.partition("=")[2], comments=True)).split()
+        words = environment_words(path, name) or words
     return words
 
 
-def arguments(pid: int) -> list[str]:
-    """Return the options that a running sshd was started with; they outrank every file."""
-    try:
-        with open(f"{PROC}/{pid}/cmdline", encoding="utf-8", errors="replace") as stream:
-            words = stream.read().split("\0")
-    except OSError:
-        return []
-    # sshd rewrites its title to one word: "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups".
-    title = words[0].removeprefix("sshd: ").split(" [listener]", 1)[0]
-    parts = title.split() if title != words[0] else [word for word in words if word]
-    return _options(parts[1:])
-
-
-def _options(parts: list[str]) -> list[str]:
-    """Return only the options that change the configuration: -o, -f and -p with their values."""
-    kept: list[str] = []
-    index = 0
-    while index < len(parts):
-        word = parts[index]
-        if word[:2] in ("-o", "-f", "-p"):
-            kept.append(word)
-            if len(word) == 2 and index + 1 < len(parts):  # noqa: PLR2004 - the value is the next word
-                index += 1
-                kept.append(parts[index])
-        index += 1
-    return kept
+def environment_words(path: str, name: str) -> list[str] | None:
+    """Return the words that a variable of an environment file stands for, None where it is not set there."""
+    words = None
+    for line in (read_text(path) or "").split("\n"):
+        if line.strip().startswith(f"{name}="):
+            with contextlib.suppress(ValueError):
+                words = " ".join(shlex.split(line.partition("=")[2], comments=True)).split()
+    return words
 
 
 def reload_sshd(*, wait: bool = True, patience: float = _PATIENCE) -> None:
@@ -121,7 +121,7 @@ def reload_sshd(*, wait: bool = True, patience: float = _PATIENCE) -> None:
     Raises TwofactorError when one does not come back.
     """
     deadline = time.monotonic() + patience
-    doors = {pid: _doors(pid) if wait else set() for pid in listeners()}
+    doors = {one.pid: _doors(one.pid) if wait else set() for one in listeners()}
     for pid in doors:
         while not _hears(pid) and time.monotonic() < deadline:
             time.sleep(0.005)
@@ -151,7 +151,7 @@ def _hears(pid: int) -> bool:
     """Tell whether a process catches SIGHUP (proc(5), SigCgt): an sshd that has just begun to listen dies of it."""
     with (
         contextlib.suppress(OSError),
-        open(f"{PROC}/{pid}/status", encoding="utf-8", errors="replace") as stream,
+        open(f"{process.PROC}/{pid}/status", encoding="utf-8", errors="replace") as stream,
     ):
         for line in stream:
             if line.startswith("SigCgt:"):
@@ -163,12 +163,15 @@ def _doors(pid: int) -> set[str]:
     """Return the sockets on which a process listens, by their inodes."""
     open_ones = set()
     with contextlib.suppress(OSError):
-        for name in os.listdir(f"{PROC}/{pid}/fd"):
+        for name in os.listdir(f"{process.PROC}/{pid}/fd"):
             with contextlib.suppress(OSError):
-                open_ones.add(os.readlink(f"{PROC}/{pid}/fd/{name}"))
+                open_ones.add(os.readlink(f"{process.PROC}/{pid}/fd/{name}"))
     listening = set()
     for family in ("tcp", "tcp6"):
-        with contextlib.suppress(OSError), open(f"{PROC}/{pid}/net/{family}", encoding="ascii") as table:
+        with (
+            contextlib.suppress(OSError),
+            open(f"{process.PROC}/{pid}/net/{family}", encoding="ascii") as table,
+        ):
             rows = [line.split() for line in table]
             listening |= {f"socket:[{row[9]}]" for row in rows[1:] if row[3] == _LISTENS}
     return open_ones & listening
@@ -176,7 +179,7 @@ def _doors(pid: int) -> set[str]:
 
 def _is_there(pid: int) -> bool:
     try:
-        with open(f"{PROC}/{pid}/comm", encoding="utf-8"):
+        with open(f"{process.PROC}/{pid}/comm", encoding="utf-8"):
             return True
     except OSError:
         return False

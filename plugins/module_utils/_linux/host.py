@@ -12,9 +12,13 @@ import contextlib
 import os
 import subprocess
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
+
+if TYPE_CHECKING:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.doors import Doors
 
 _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -34,6 +38,7 @@ class Host:
     def __init__(self) -> None:
         self._texts: dict[str, str | None] = {}
         self._local_users: set[str] | None = None
+        self._doors: Doors | None = None
 
     def read(self, path: str) -> str | None:
         """Return the text of a file, None when there is none.
@@ -66,6 +71,14 @@ class Host:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import sshd_check
 
         return sshd_check.takes_passwords(self)
+
+    def doors(self) -> Doors:
+        """Return every program by which users may log in from elsewhere, looked for once."""
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import doors
+
+        if self._doors is None:
+            self._doors = doors.read()
+        return self._doors
 
     def glob(self, pattern: str) -> list[str]:
         """Return the sorted paths that a pattern matches, as sshd's Include does."""

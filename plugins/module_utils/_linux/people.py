@@ -11,14 +11,15 @@ from __future__ import annotations
 import glob
 import os
 import pwd
+from collections.abc import Callable, Iterator
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     audit,
     clock,
     cockpit,
-    marks,
-    pam,
+    doors,
+    other_factors,
     paths,
     secrets,
     sshd,
@@ -39,7 +40,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 
 _NO_SHELL = ("nologin", "false", "sync", "shutdown", "halt", "git-shell")
 _KEYS_ELSEWHERE = ("authorizedkeyscommand", "trustedusercakeys")
-OTHER_MODULES = ("pam_google_authenticator.so", "pam_duo.so", "pam_oath.so", "pam_otpw.so", "pam_yubico.so")
 
 
 def read_facts(host: Host, services: tuple[str, ...], users: list[str]) -> Facts:
@@ -146,14 +146,25 @@ def _broken_tokens(host: Host, users: list[str]) -> dict[str, str]:
 
 def _other_ways(host: Host, services: tuple[str, ...]) -> list[TwofactorError]:
     by_console = cockpit.other_ways(host) if cockpit.SERVICE in services else []
-    return by_console + (sshd_check.other_sshds(host) if sshd.PAM_SERVICE in services else [])
+    by_ssh = sshd_check.other_sshds(host) if sshd.PAM_SERVICE in services else []
+    asks_from_afar = {cockpit.SERVICE, sshd.PAM_SERVICE} & {*services}
+    return by_console + by_ssh + (doors.problems_of(host.doors().others) if asks_from_afar else [])
 
 
 def _other_modules(host: Host, services: tuple[str, ...]) -> dict[str, str]:
-    found = {}
-    for service in services:
-        for line in pam.auth_lines(marks.without_pam_include(host.read(paths.service_file(service)) or "")):
-            module = line.what.rsplit("/", 1)[-1]
-            if module in OTHER_MODULES:
-                found[service] = module
-    return found
+    prompts = other_factors.sssd_prompts(_sssd_settings(host))
+    found = {
+        service: other_factors.module_of(service, _pam_reader(host), sssd_prompts=prompts)
+        for service in services
+    }
+    return {service: module for service, module in found.items() if module}
+
+
+def _sssd_settings(host: Host) -> Iterator[str]:
+    for path in other_factors.SSSD_FILES:
+        yield host.read(path) or ""
+        yield from (host.read(f"{path}/{name}") or "" for name in host.names(path))
+
+
+def _pam_reader(host: Host) -> Callable[[str], str | None]:
+    return lambda name: host.read(name if name.startswith("/") else paths.service_file(name))

@@ -17,7 +17,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     bypass,
     cockpit,
-    daemon,
+    doors,
     guard,
     journal,
     packages,
@@ -38,6 +38,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
     Host,
     find_program,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Declared
 
 BYPASS_GRACE = 90.0
@@ -58,6 +59,7 @@ def report() -> _Data:
     ssh = _ssh(host, declared, users, problems)
     asks = ssh["state"] == "enabled" or any(s["asks_code"] for s in services)
     _judge(host, declared, enforced, asks, users, clock, problems)
+    problems += _other_doors(host) if asks else []
     bypasses = _bypasses(host, problems)
     problems += _edited(host, declared)
     return {
@@ -104,6 +106,16 @@ def _edited(host: Host, declared: Declared) -> list[_Data]:
             "Run the role again, which writes it anew.",
         )
     ]
+
+
+def _as_data(found: list[TwofactorError]) -> list[_Data]:
+    return [_problem(one.code, one.message, one.remedy) for one in found]
+
+
+def _other_doors(host: Host) -> list[_Data]:
+    """Return the login servers beside SSH and the web console, which ask nobody for a code."""
+    others = host.doors().others
+    return _as_data(doors.problems_of(others) + doors.problems_of_users(others))
 
 
 def _problem(code: str, message: str, remedy: str) -> _Data:
@@ -229,7 +241,7 @@ def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Da
                 )
             )
     if any(service["asks_code"] and service["name"] == cockpit.SERVICE for service in found):
-        problems += [_problem(way.code, way.message, way.remedy) for way in cockpit.other_ways(host)]
+        problems += _as_data(cockpit.other_ways(host))
     return found
 
 
@@ -244,12 +256,12 @@ def _ssh(host: Host, declared: Declared, users: list[_Data], problems: list[_Dat
     if _outranks_all(host):
         ordinary = ordinary[:1]
     try:
-        running = sshd_check.usual()
-        said = {login.user: _said(login, running) for login in ordinary}
+        running = sshd_check.readers(host)
+        said = {login.user: _said(login, running) for login in ordinary} if running else {}
     except TwofactorError as error:
         problems.append(_problem(error.code, error.message, error.remedy))
         said = {}
-    settings = said.get(ordinary[0].user, [{}])[0]
+    settings = next(iter(said.get(ordinary[0].user, [])), {})
     methods = sshd.methods_of(settings.get("authenticationmethods", ""))
     covered = pam.asks_code(host.read(paths.service_file("sshd")) or "")
     passed_over = sorted(
@@ -266,18 +278,18 @@ def _ssh(host: Host, declared: Declared, users: list[_Data], problems: list[_Dat
             )
         )
     if asks:
-        problems += [_problem(one.code, one.message, one.remedy) for one in sshd_check.other_sshds(host)]
+        problems += _as_data(sshd_check.other_sshds(host))
     return {
         "state": "enabled" if asks else "disabled",
         "methods": methods if asks else [],
         "root_login": settings.get("permitrootlogin"),
-        "running": bool(daemon.listeners()),
+        "running": bool(host.doors().sshds),
     }
 
 
-def _said(login: sshd_check.Visitor, running: list[list[str]]) -> list[dict[str, str]]:
+def _said(login: sshd_check.Visitor, running: list[CommandLine]) -> list[dict[str, str]]:
     """Return what each sshd says of a login, by the configuration that it reads."""
-    return [sshd_check.effective(sshd_check.config_of(options), login, options) for options in running]
+    return [sshd_check.effective(line.config, login, line.options) for line in running]
 
 
 def _outranks_all(host: Host) -> bool:

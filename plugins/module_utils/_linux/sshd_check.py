@@ -13,7 +13,7 @@ import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import (
@@ -22,17 +22,19 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     daemon,
+    doors,
     files,
     marks,
     paths,
     sshd,
+    sshd_args,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     Host,
-    find_program,
     groups_of,
     run,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     Exempt,
     SshPolicy,
@@ -84,7 +86,8 @@ def without_our_dropin(host: Host) -> dict[str, str]:
     """Return what sshd would apply to root from anywhere if our drop-in were not there."""
     main = marks.without_sshd_include(host.read(paths.SSHD_CONFIG) or "")
     with _staged(host, main, {paths.SSHD_DROPIN: None}) as path:
-        return effective(path, Visitor("root", SOMEWHERE, False))
+        line = next(iter(readers(host)), CommandLine())
+        return effective(path, Visitor("root", SOMEWHERE, False), line.options)
 
 
 def takes_passwords(host: Host) -> str:
@@ -112,14 +115,29 @@ def check_staged(
     ``main`` and ``dropin`` are the texts as they shall be; ``ssh`` None checks the syntax alone. The host
     is not changed.
     """
+    lines = readers(host)
+    usual = [line for line in lines if _is_usual(line)] or [CommandLine()]
     with _staged(host, main, {paths.SSHD_DROPIN: dropin}) as path:
-        running = usual()
-        _refuse_invalid(path, running)
+        _refuse_invalid(path, usual)
         if ssh is None:
             return
-        _refuse_other_config(running)
-        for name in _relevant(logins, main, host):
-            _refuse_different(path, name, ssh, running)
+        if not lines:
+            raise _other_config(host)
+        for login in _relevant(logins, main, host):
+            _refuse_different(path, login, ssh, usual)
+    for line in lines:
+        if not _is_usual(line):
+            _check_beside(host, line, dropin, ssh, logins)
+
+
+def _check_beside(
+    host: Host, line: CommandLine, dropin: str | None, ssh: SshPolicy, logins: list[Visitor]
+) -> None:
+    """Refuse a drop-in that an sshd with another configuration would read differently for somebody."""
+    own = doors.roots_text(line.config) or ""
+    with _staged(host, own, {paths.SSHD_DROPIN: dropin}) as path:
+        for login in _relevant(logins, own, host):
+            _refuse_different(path, login, ssh, [line])
 
 
 def check_root(host: Host, main: str, dropin: str | None, permit_root_login: str) -> None:
@@ -128,7 +146,7 @@ def check_root(host: Host, main: str, dropin: str | None, permit_root_login: str
     ``permit_root_login`` is what sshd has to say with it, nothing when it is to say what it likes; what it says for as
     long as it asks for codes is another module's to declare. The host is not changed.
     """
-    running = usual()
+    running = [line for line in readers(host) if _is_usual(line)] or [CommandLine()]
     with _staged(host, main, {paths.SSHD_ROOT_DROPIN: dropin}) as path:
         _refuse_invalid(path, running)
     if not permit_root_login:
@@ -168,49 +186,77 @@ def _write(path: str, text: str) -> None:
         stream.write(text)
 
 
-def config_of(options: list[str]) -> str:
-    """Return the configuration file that an sshd with these options reads."""
-    named = [word[2:] or value for word, value in zip(options, [*options[1:], ""]) if word.startswith("-f")]
-    there = named[-1] if named else paths.SSHD_CONFIG
-    return paths.SSHD_CONFIG if os.path.realpath(there) == os.path.realpath(paths.SSHD_CONFIG) else there
+def readers(host: Host) -> list[CommandLine]:
+    """Return what each sshd was started with that reads our drop-in first, the same once.
+
+    Where none runs it is what systemd would start one with. Where all that run read something else there is none.
+    """
+    sshds = host.doors().sshds
+    if not sshds:
+        line = sshd_args.parse(daemon.configured_options()) or CommandLine()
+        return [line] if _is_usual(line) else []
+    lines = [_named_alike(door.line) for door in sshds if door.line and _reads_ours(door, host)]
+    return list(dict.fromkeys(sorted(lines, key=lambda line: line.config != paths.SSHD_CONFIG)))
+
+
+def _named_alike(line: CommandLine) -> CommandLine:
+    return CommandLine(line.options, paths.SSHD_CONFIG if _is_usual(line) else line.config)
+
+
+def _is_usual(line: CommandLine) -> bool:
+    return os.path.realpath(line.config) == os.path.realpath(paths.SSHD_CONFIG)
+
+
+def _reads_ours(door: doors.Sshd, host: Host) -> bool:
+    """Tell whether an sshd reads the usual configuration, or another one that begins with our drop-in."""
+    if door.line is None or not door.is_hosts:
+        return False
+    if _is_usual(door.line):
+        return True
+    folder = os.path.dirname(paths.SSHD_DROPIN)
+    there = [f"{folder}/{name}" for name in host.names(folder)]
+    text = doors.roots_text(door.line.config) if os.path.isabs(door.line.config) else None
+    return sshd.reads_dropin_first(text or "", there)
 
 
 def other_sshds(host: Host) -> list[TwofactorError]:
     """Return each sshd beside the usual one that would let users in by a configuration without our drop-in."""
-    configs = {config_of(options) for options in daemon.started_with()}
-    if paths.SSHD_CONFIG not in configs:
+    if host.doors().sshds and not readers(host):
         return []  # the usual one itself; that is said elsewhere
-    folder = os.path.dirname(paths.SSHD_DROPIN)
-    there = [f"{folder}/{name}" for name in host.names(folder)]
+    others = [door for door in host.doors().sshds if not _reads_ours(door, host)]
     return [
         TwofactorError(
             "other_sshd",
-            f"Another sshd runs with {config} as its configuration, so whoever comes that way is not asked for a code.",
-            f"Stop it, or have its configuration begin with 'Include {folder}/*.conf'.",
+            f"Another sshd ({door.program}) lets users in {door.where}. {_why_other(door)}, so it does not ask for a "
+            "code.",
+            "Stop it, or have its configuration begin with "
+            f"'Include {os.path.dirname(paths.SSHD_DROPIN)}/*.conf'.",
         )
-        for config in sorted(configs - {paths.SSHD_CONFIG})
-        if not sshd.reads_dropin_first(host.read(config) or "", there)
+        for door in others
     ]
 
 
-def _refuse_other_config(running: list[list[str]]) -> None:
-    config = config_of(running[0])
-    if config != paths.SSHD_CONFIG:
-        raise TwofactorError(
-            "sshd_other_config",
-            f"sshd was started with {config} as its configuration, so it would never read {paths.SSHD_DROPIN}.",
-            "Take -f off its command line (/etc/default/ssh, the service unit) and restart it.",
-        )
+def _why_other(door: doors.Sshd) -> str:
+    if door.line is None:
+        return "What it was started with cannot be told"
+    if not door.is_hosts:
+        return f"It is not {daemon.distributions_sshd()} with this host's files"
+    return f"Its configuration is {door.line.config}"
 
 
-def usual() -> list[list[str]]:
-    """Return the options of each sshd that reads the usual configuration; of all, where none does."""
-    every = daemon.started_with()
-    return [options for options in every if config_of(options) == paths.SSHD_CONFIG] or every
+def _other_config(host: Host) -> TwofactorError:
+    door = next(iter(host.doors().sshds), None)
+    line = door.line if door else sshd_args.parse(daemon.configured_options())
+    what = line.config if line and not _is_usual(line) else "something else"
+    return TwofactorError(
+        "sshd_other_config",
+        f"sshd was started with {what} as its configuration, so it would never read {paths.SSHD_DROPIN}.",
+        "Take -f off its command line (/etc/default/ssh, the service unit) and restart it.",
+    )
 
 
-def _sshd_command(options: list[str], config: str, *more: str) -> list[str]:
-    program = find_program("sshd")
+def _sshd_command(options: Sequence[str], config: str, *more: str) -> list[str]:
+    program = daemon.distributions_sshd()
     if program is None:
         raise TwofactorError(
             "sshd_missing", "There is no sshd program on this host.", "Install the OpenSSH server."
@@ -218,9 +264,9 @@ def _sshd_command(options: list[str], config: str, *more: str) -> list[str]:
     return [program, *options, "-f", config, *more]
 
 
-def _refuse_invalid(config: str, running: list[list[str]]) -> None:
-    for options in running:
-        ran = run(_sshd_command(options, config, "-t"))
+def _refuse_invalid(config: str, running: list[CommandLine]) -> None:
+    for line in running:
+        ran = run(_sshd_command(line.options, config, "-t"))
         if ran.status != 0:
             why = " ".join(ran.err.split()) or f"exit status {ran.status}"
             raise TwofactorError(
@@ -230,13 +276,13 @@ def _refuse_invalid(config: str, running: list[list[str]]) -> None:
             )
 
 
-def effective(config: str, visitor: Visitor, options: list[str] | None = None) -> dict[str, str]:
+def effective(config: str, visitor: Visitor, options: Sequence[str]) -> dict[str, str]:
     """Return what sshd would apply to a login, by keyword in lower case (``sshd -T -C``).
 
-    ``options`` are those that it was started with, None for the ones of the sshd that runs.
+    ``options`` are those that it was started with.
     """
     where = f"user={visitor.user},host={visitor.address},addr={visitor.address}"
-    ran = run(_sshd_command(usual()[0] if options is None else options, config, "-T", "-C", where))
+    ran = run(_sshd_command(options, config, "-T", "-C", where))
     if ran.status != 0:
         raise TwofactorError(
             "sshd_config_invalid",
@@ -247,17 +293,17 @@ def effective(config: str, visitor: Visitor, options: list[str] | None = None) -
 
 
 def _differences(
-    config: str, visitor: Visitor, wanted: dict[str, str], running: list[list[str]]
+    config: str, visitor: Visitor, wanted: dict[str, str], running: list[CommandLine]
 ) -> list[str]:
     """Return a sentence for each setting of a login that one of the sshds would not have as wanted."""
     return [
         sentence
-        for options in running
-        for sentence in sshd.differences(effective(config, visitor, options), wanted)
+        for line in running
+        for sentence in sshd.differences(effective(config, visitor, line.options), wanted)
     ]
 
 
-def _refuse_different(config: str, visitor: Visitor, ssh: SshPolicy, running: list[list[str]]) -> None:
+def _refuse_different(config: str, visitor: Visitor, ssh: SshPolicy, running: list[CommandLine]) -> None:
     wanted = sshd.expected(ssh, is_exempt=visitor.is_exempt)
     wrong = _differences(config, visitor, wanted, running)
     if wrong:

@@ -71,10 +71,11 @@ PACKAGES = (
     *("iproute2", "iputils-ping", "less", "procps"),
 )
 
-# What the roles install, and a Kerberos realm for tests, with everything they need.
+# What the roles install, and for tests a Kerberos realm and other login servers, with everything they need.
 SHELF = (
     *("chrony", "libpam-oath", "oathtool", "cockpit-ws", "cockpit-system", "cockpit-bridge"),
     *("krb5-kdc", "krb5-admin-server", "krb5-user", "curl"),
+    *("dropbear-bin", "tinysshd", "inetutils-telnetd", "shellinabox"),
 )
 
 # What the host has on which tests/lab/core runs Ansible, and pip's settings there.

@@ -11,7 +11,9 @@ from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.doors import Doors, Sshd
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan, Step, make_plan
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SecretsChange, UserSecret
 
 AT = SimpleNamespace(**{name: value for name, value in vars(paths).items() if name.isupper()})
@@ -39,6 +41,7 @@ DEBIAN = {
     ),
 }
 """What Debian installs, shortened."""
+USUAL_DOORS = Doors((Sshd("/usr/sbin/sshd", "on port 22 (process 42)", CommandLine()),))
 SEEDS = {name: bytes([number]) * 20 for number, name in enumerate(("alice", "bob", "carol", "root"), 1)}
 PASSWORD_ALLOWED = {"passwordauthentication": "yes", "kbdinteractiveauthentication": "no"}
 KEYS_ONLY = {"passwordauthentication": "no", "kbdinteractiveauthentication": "no"}
@@ -52,6 +55,10 @@ class FakeHost:
     users: tuple[str, ...] = tuple(SEEDS)
     stale: tuple[str, ...] = ()
     takes: str = "users"
+    open_doors: Doors = USUAL_DOORS
+
+    def doors(self) -> Doors:
+        return self.open_doors
 
     def read(self, path: str) -> str | None:
         return self.texts.get(path)
@@ -88,6 +95,13 @@ class FakeHost:
             text = f"HOTP/T{interval}/{digits}\t{name}\t-\t{SEEDS[name].hex()}{state}\n"
             self.texts[paths.token_file(name)] = text
         return self
+
+
+def sshds(*lines: CommandLine | None) -> Doors:
+    """Return a host's sshds by what they were started with, on ports from 2200 on."""
+    return Doors(
+        tuple(Sshd("/usr/sbin/sshd", f"on port {2200 + number}", line) for number, line in enumerate(lines))
+    )
 
 
 Known = frozenset[str]

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import daemon, host
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import daemon, host, process
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 
 LISTENER = "sshd: /usr/sbin/sshd -D -o Port=2222 [listener] 0 of 10-100 startups"
-PLAIN = "sshd: /usr/sbin/sshd -D [listener] 0 of 10-100 startups"
 HEAD = "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode\n"
 LISTENS, CONNECTED = "0A", "01"
 HANGUP, OTHERS = "0000000180014005", "0000000180014004"
@@ -29,18 +29,20 @@ class Processes:
         self.on_hup: Callable[[int], None] = self.restart
         self.now = 0.0
         self._inode = 1000
+        self.uids: dict[int, str] = {}
         self.environment = folder / "environment"
         monkeypatch.setattr(
             daemon,
             "ENVIRONMENT_FILES",
             ((str(self.environment), "SSHD_OPTS"), (str(folder / "none"), "OPTIONS")),
         )
-        monkeypatch.setattr(daemon, "PROC", str(folder))
-        monkeypatch.setattr(daemon, "SUPERUSER", os.getuid())
+        monkeypatch.setattr(daemon, "SSHD", str(folder / "usr" / "sshd"))
+        monkeypatch.setattr(process, "PROC", str(folder))
         monkeypatch.setattr(os, "kill", self._kill)
         monkeypatch.setattr(time, "monotonic", lambda: self.now)
         monkeypatch.setattr(time, "sleep", self._sleep)
-        (folder / "self").mkdir()
+        self.program("sshd", "the distribution's")
+        self.namespaces("self", "4026531836")
 
     def _sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -49,20 +51,38 @@ class Processes:
         self.killed.append((pid, number))
         self.on_hup(pid)
 
-    def add(self, pid: int, title: str = LISTENER, parent: int = 1, comm: str = "sshd") -> None:
+    def program(self, name: str, content: str) -> str:
+        """Have a program's file, and return its path."""
+        path = self.folder / "usr" / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content)
+        return str(path)
+
+    def namespaces(self, pid: int | str, number: str) -> None:
+        folder = self.folder / str(pid) / "ns"
+        folder.mkdir(parents=True)
+        os.symlink(f"pid:[{number}]", folder / "pid")
+
+    def add(
+        self, pid: int, title: str = LISTENER, parent: int = 1, program: str = "", uids: str = "0\t0\t0\t0"
+    ) -> None:
         of_process = self.folder / str(pid)
         (of_process / "fd").mkdir(parents=True)
         (of_process / "net").mkdir()
-        (of_process / "comm").write_text(comm + "\n")
+        self.namespaces(pid, "4026531836")
+        (of_process / "comm").write_text("anything\n")
         (of_process / "cmdline").write_text(title + "\0")
         (of_process / "stat").write_text(f"{pid} (sshd: ) x) S {parent} 1 1")
+        os.symlink(program or daemon.SSHD, of_process / "exe")
         os.symlink("/dev/null", of_process / "fd" / "0")
+        self.uids[pid] = uids
         self.catch(pid, HANGUP)
         self.restart(pid)
 
     def catch(self, pid: int, signals: str) -> None:
         """Have a process catch some signals, as proc(5) prints them."""
-        text = f"Name:\tsshd\nSigIgn:\t0000000000001000\nSigCgt:\t{signals}\nThreads:\t1\n"
+        ids = f"Uid:\t{self.uids[pid]}\nGid:\t0\t0\t0\t0\n"
+        text = f"Name:\tsshd\n{ids}SigIgn:\t0000000000001000\nSigCgt:\t{signals}\nThreads:\t1\n"
         (self.folder / str(pid) / "status").write_text(text)
 
     def restart(self, pid: int) -> None:
@@ -92,69 +112,107 @@ def processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Processes:
     return Processes(tmp_path, monkeypatch)
 
 
-@pytest.mark.parametrize(
-    ("title", "parent", "comm", "listens"),
-    [
-        pytest.param(LISTENER, 1, "sshd", True, id="started by init"),
-        pytest.param(LISTENER, 0, "sshd", True, id="first process of a container"),
-        pytest.param("/usr/sbin/sshd\0-D", 1, "sshd", True, id="before OpenSSH 8.2, no title"),
-        pytest.param("sshd: alice [priv]", 7, "sshd", False, id="a session"),
-        pytest.param(LISTENER, 7, "sshd", False, id="in a container, as its host sees it"),
-        pytest.param("sshd: alice [priv]", 1, "sshd", False, id="a session that init has started or inherited"),
-        pytest.param("/usr/sbin/sshd\0-i", 1, "sshd", False, id="a socket-activated one, just started"),
-        pytest.param("sshd-session: alice [priv]", 1, "sshd-session", False, id="a session from OpenSSH 9.8"),
-        pytest.param("/usr/bin/vi", 1, "vi", False, id="something else"),
-    ],
-)  # fmt: skip
-def test_which_process_listens(
-    processes: Processes, title: str, parent: int, comm: str, listens: bool
-) -> None:
-    processes.add(42, title, parent, comm)
+def listening() -> list[int]:
+    return [one.pid for one in daemon.listeners()]
 
-    assert daemon.listeners() == ([42] if listens else [])
+
+@pytest.mark.parametrize(
+    ("title", "listens"),
+    [
+        pytest.param(LISTENER, True, id="usual"),
+        pytest.param("/usr/sbin/sshd\0-D", True, id="before OpenSSH 8.2, no title"),
+        pytest.param("sshd: /usr/sbi", True, id="without room for a title"),
+        pytest.param("sshd: alice [priv]", False, id="a session"),
+        pytest.param("sshd: alice@pts/0,pts/1", False, id="a session with terminals"),
+        pytest.param("sshd: [accepted]", False, id="a session that begins"),
+        pytest.param("sshd: CORP\\alice smith [priv]", False, id="a session of a user with a blank"),
+        pytest.param("/usr/sbin/sshd\0-i", False, id="a socket-activated one, just started"),
+        pytest.param("/usr/sbin/sshd\0-D\0-R", False, id="a session, just started"),
+        pytest.param("/usr/sbin/sshd\0-T\0-C\0user=root", False, id="one that prints its configuration"),
+    ],
+)
+def test_which_process_listens(processes: Processes, title: str, listens: bool) -> None:
+    processes.add(42, title)
+
+    assert listening() == ([42] if listens else [])
+
+
+@pytest.mark.parametrize("parent", [0, 1, 7])
+def test_whoever_has_started_it(processes: Processes, parent: int) -> None:
+    processes.add(42, parent=parent)
+
+    assert listening() == [42]
+
+
+def test_child_of_a_listener_is_none(processes: Processes) -> None:
+    processes.add(42)
+    processes.add(43, parent=42)
+
+    assert listening() == [42]
 
 
 def test_all_that_listen(processes: Processes) -> None:
     for pid in (420, 36):
         processes.add(pid)
 
-    assert daemon.listeners() == [36, 420]
+    assert listening() == [36, 420]
 
 
-def test_what_a_user_has_started_is_no_sshd_of_the_host(
-    processes: Processes, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "content", "is_one"),
+    [
+        pytest.param("sshd", "the distribution's", True, id="the distribution's"),
+        pytest.param("strange", "the distribution's", True, id="a copy of it"),
+        pytest.param("strange", "something else yet", False, id="as large by chance"),
+        pytest.param("opt/sshd", "another", True, id="another with the name"),
+        pytest.param("sshd-session", "another", False, id="the program of a session"),
+        pytest.param("sshd (deleted)", None, True, id="replaced by a package"),
+        pytest.param("strange", None, False, id="gone"),
+    ],
+)
+def test_which_program_is_an_sshd(processes: Processes, name: str, content: str | None, is_one: bool) -> None:
+    (processes.folder / "usr" / "opt").mkdir()
+    path = str(processes.folder / "usr" / name) if content is None else processes.program(name, content)
+    processes.add(42, program=path)
+
+    assert listening() == [42] * is_one
+
+
+def test_a_link_to_the_distributions_sshd(processes: Processes) -> None:
+    os.link(daemon.SSHD, processes.folder / "strange")
+    processes.add(42, program=str(processes.folder / "strange"))
+
+    assert listening() == [42]
+
+
+@pytest.mark.parametrize("uids", ["1000\t1000\t1000\t1000", "1000\t0\t0\t0", "0\t0\t1000\t0", ""])
+def test_what_a_user_has_started_is_no_sshd_of_the_host(processes: Processes, uids: str) -> None:
+    processes.add(42, uids=uids)
+
+    assert listening() == []
+
+
+def test_one_in_a_container_is_no_sshd_of_the_host(processes: Processes) -> None:
     processes.add(42)
-    monkeypatch.setattr(daemon, "SUPERUSER", os.getuid() + 1)
+    shutil.rmtree(processes.folder / "42" / "ns")
+    processes.namespaces(42, "4026532999")
 
-    assert daemon.listeners() == []
+    assert listening() == []
 
 
 def test_process_that_ends_meanwhile(processes: Processes) -> None:
     processes.add(42)
     (processes.folder / "42" / "cmdline").unlink()
 
+    assert daemon.listeners() == [daemon.Listener(42, daemon.SSHD, None)]
+    (processes.folder / "42" / "status").unlink()
     assert daemon.listeners() == []
 
 
-@pytest.mark.parametrize(
-    ("title", "options"),
-    [
-        (PLAIN, []),
-        (LISTENER, ["-o", "Port=2222"]),
-        (
-            "/usr/sbin/sshd\0-D\0-f\0/etc/other\0-oUsePAM=no\0-p\x0022",
-            ["-f", "/etc/other", "-oUsePAM=no", "-p", "22"],
-        ),
-        ("/usr/sbin/sshd\0-4\0-e\0-o", ["-o"]),
-    ],
-)
-def test_options_that_outrank_the_files(processes: Processes, title: str, options: list[str]) -> None:
-    processes.add(42, title)
+def test_what_it_was_started_with(processes: Processes) -> None:
+    processes.add(42)
 
-    assert daemon.arguments(42) == options
-    assert daemon.arguments(43) == []
-    assert daemon.started_with() == [options]
+    assert [one.line for one in daemon.listeners()] == [CommandLine(("-oPort=2222",))]
 
 
 @pytest.mark.parametrize(
@@ -163,7 +221,7 @@ def test_options_that_outrank_the_files(processes: Processes, title: str, option
         ("", []),
         ("# options\nSSHD_OPTS=\n", []),
         ("SSHD_OPTS=-oUsePAM=no\n", ["-oUsePAM=no"]),
-        ('SSHD_OPTS="-4 -f /etc/own -o UsePAM=no"\n', ["-f", "/etc/own", "-o", "UsePAM=no"]),
+        ('SSHD_OPTS="-4 -f /etc/own -o UsePAM=no"\n', ["-4", "-f", "/etc/own", "-o", "UsePAM=no"]),
         ("SSHD_OPTS=-p 22 # here\nSSHD_OPTS='-p 23'", ["-p", "23"]),
         ('SSHD_OPTS="-p 22\n', []),
         ("OPTIONS=-p 22\n", []),
@@ -173,17 +231,7 @@ def test_options_of_an_sshd_that_systemd_will_start(
     processes: Processes, text: str, options: list[str]
 ) -> None:
     processes.environment.write_text(text)
-    assert daemon.started_with() == [options]
-    processes.add(42, PLAIN)
-    assert daemon.started_with() == [[]]
-
-
-def test_options_of_each_sshd(processes: Processes) -> None:
-    assert daemon.started_with() == [[]]
-    for pid, title in ((36, PLAIN), (47, LISTENER), (48, LISTENER)):
-        processes.add(pid, title)
-
-    assert daemon.started_with() == [[], ["-o", "Port=2222"]]
+    assert daemon.configured_options() == options
 
 
 def test_nobody_listens_nobody_is_told(processes: Processes) -> None:

@@ -19,6 +19,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     sshd_check,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.doors import Doors, OtherServer
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard import (
     Account,
     Facts,
@@ -311,6 +312,12 @@ def test_other_ways_count_only_where_the_service_is_to_ask(
     other = TwofactorError("other_sshd", "Another sshd runs.")
     monkeypatch.setattr(sshd_check, "other_sshds", lambda host: [other] if host is there.host else [])
 
-    assert there.facts(services=("cockpit", "sshd")).other_ways == (way, other)
-    assert there.facts(services=("cockpit",)).other_ways == (way,)
-    assert there.facts(services=("sudo",)).other_ways == ()
+    there.host.open_doors = Doors(others=(OtherServer("Dropbear", "/usr/sbin/dropbear", "on port 2222"),))
+
+    def codes(*services: str) -> list[str]:
+        return [one.code for one in there.facts(services=services).other_ways]
+
+    assert codes("cockpit", "sshd") == ["cockpit_other_way", "other_sshd", "other_login_server"]
+    assert codes("cockpit") == ["cockpit_other_way", "other_login_server"]
+    assert codes("sshd") == ["other_sshd", "other_login_server"]
+    assert codes("sudo") == []

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,7 +14,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     bypass,
     clock,
     cockpit,
-    daemon,
+    doors,
     journal,
     packages,
     paths,
@@ -22,7 +24,9 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.bypass import Bypass, Bypasses
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.doors import Doors, OtherServer
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_check import Visitor
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     SecretsChange,
@@ -33,6 +37,7 @@ from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._li
     SEEDS,
     FakeHost,
     sshd_settings,
+    sshds,
 )
 
 ON = {"state": "enabled"}
@@ -48,18 +53,16 @@ class Reported:
         self.clock = SYNCHRONISED
         self.modules = True
         self.asked: list[Visitor] = []
-        self.started_with: list[list[str]] = [[]]
         monkeypatch.setattr(report, "Host", lambda: self.host)
         monkeypatch.setattr(report, "find_program", lambda name: f"/usr/sbin/{name}")
         monkeypatch.setattr(clock, "read_clock", lambda: self.clock)
-        monkeypatch.setattr(daemon, "listeners", lambda: [42])
-        monkeypatch.setattr(daemon, "started_with", lambda: self.started_with)
+        monkeypatch.setattr(doors, "roots_text", lambda _path: None)
         monkeypatch.setattr(packages, "missing", lambda *_wanted: [])
         monkeypatch.setattr(packages, "has_pam_module", lambda _name: self.modules)
         monkeypatch.setattr(sshd_check, "effective", self._effective)
         monkeypatch.setattr(sshd_check, "_members", lambda groups, _users: {"carol"} if groups else set())
 
-    def _effective(self, _config: str, visitor: Visitor, _options: list[str]) -> dict[str, str]:
+    def _effective(self, _config: str, visitor: Visitor, _options: Sequence[str]) -> dict[str, str]:
         self.asked.append(visitor)
         return sshd_settings(self.host.texts, PASSWORD_ALLOWED, visitor.user)
 
@@ -350,19 +353,33 @@ def test_bypasses_that_cannot_be_read(host: Reported) -> None:
     assert found["bypass"] == {"host": None, "users": {}}
 
 
-def test_sshd_that_reads_another_file_is_asked_about_that_one(
-    host: Reported, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[str] = []
+@pytest.mark.parametrize("line", [CommandLine((), "/etc/ssh/own"), None])
+def test_sshd_that_reads_something_else_does_not_ask(host: Reported, line: CommandLine | None) -> None:
+    host.on().host.open_doors = sshds(line)
+    found = host.read()
+    assert [problem["code"] for problem in found["problems"]] == ["ssh_not_asking"]
+    assert (found["ssh"]["state"], found["ssh"]["running"]) == ("disabled", True)
+    assert host.asked == []
 
-    def effective(config: str, _visitor: Visitor, _options: list[str]) -> dict[str, str]:
-        asked.append(config)
-        return {"usepam": "yes", "authenticationmethods": "any"}
 
-    host.started_with = [["-f", "/etc/ssh/own"]]
-    monkeypatch.setattr(sshd_check, "effective", effective)
-    assert host.on().codes() == ["ssh_not_asking"]
-    assert asked == ["/etc/ssh/own"]
+def test_no_sshd_runs(host: Reported) -> None:
+    host.on().host.open_doors = Doors()
+    found = host.read()
+    assert (found["ssh"]["state"], found["ssh"]["running"]) == ("enabled", False)
+
+
+def test_other_login_servers_are_a_problem_of_a_host_that_asks(host: Reported) -> None:
+    servers = (
+        OtherServer("Dropbear", "/usr/sbin/dropbear", "on port 2222"),
+        OtherServer("a VNC server", "/usr/bin/x11vnc", "on port 5900", "alice"),
+    )
+    host.host.open_doors = replace(host.host.open_doors, others=servers)
+    assert host.codes() == []
+    first, second = host.on().read()["problems"]
+    assert first["code"] == "other_login_server"
+    assert "Dropbear (/usr/sbin/dropbear) lets users log in on port 2222" in first["message"]
+    assert second["code"] == "user_login_server"
+    assert "'alice' runs a VNC server" in second["message"]
 
 
 @pytest.mark.parametrize(
@@ -379,7 +396,7 @@ def test_each_sshd_that_reads_the_usual_file_has_to_ask(
     host: Reported, monkeypatch: pytest.MonkeyPatch, second: dict[str, str], codes: list[str]
 ) -> None:
     usual = sshd_check.effective
-    host.started_with = [[], ["-p", "2222"]]
+    host.host.open_doors = sshds(CommandLine(), CommandLine(("-p2222",)))
     monkeypatch.setattr(
         sshd_check,
         "effective",
@@ -389,7 +406,7 @@ def test_each_sshd_that_reads_the_usual_file_has_to_ask(
 
 
 def test_sshd_beside_the_usual_one_is_a_problem_of_an_ssh_that_asks(host: Reported) -> None:
-    host.started_with = [[], ["-f", "/etc/ssh/own"]]
+    host.host.open_doors = sshds(CommandLine(), CommandLine((), "/etc/ssh/own"))
     assert host.codes() == []
     found = host.on().read()
     assert found["ssh"]["state"] == "enabled"

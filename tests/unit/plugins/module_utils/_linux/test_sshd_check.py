@@ -3,6 +3,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,15 +13,21 @@ import pytest
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     daemon,
+    doors,
     files,
     paths,
     sshd,
     sshd_check,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.doors import Doors
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_check import SOMEWHERE, Visitor
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Exempt, SshPolicy
-from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import FakeHost
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
+    FakeHost,
+    sshds,
+)
 
 KEY = SshPolicy(state="enabled")
 EXPECTED = sshd.expected(KEY, is_exempt=False)
@@ -42,11 +49,13 @@ class Sshd:
         self.test = Ran(0, "", "")
         self.settings: dict[str, dict[str, str]] = {}
         self.default = dict(EXPECTED)
-        monkeypatch.setattr(sshd_check, "find_program", lambda name: f"/usr/sbin/{name}")
+        self.answer: Callable[[list[str]], dict[str, str]] = lambda _command: {}
+        monkeypatch.setattr(daemon, "distributions_sshd", lambda: "/usr/sbin/sshd")
         monkeypatch.setattr(sshd_check, "run", self.run)
         monkeypatch.setattr(sshd_check.tempfile, "mkdtemp", self.mkdtemp)
         monkeypatch.setattr(files, "make_folder", lambda *_arguments: None)
-        monkeypatch.setattr(daemon, "started_with", lambda: [[]])
+        self.configs_of_others: dict[str, str] = {}
+        monkeypatch.setattr(doors, "roots_text", self.configs_of_others.get)
 
     def mkdtemp(self, **_named: str) -> str:
         (self.folder / "staged").mkdir()
@@ -59,7 +68,7 @@ class Sshd:
         if "-t" in command:
             return self.test
         user = command[-1].split(",")[0].removeprefix("user=")
-        settings = self.settings.get(user, self.default)
+        settings = {**self.settings.get(user, self.default), **self.answer(command)}
         return Ran(0, "".join(f"{key} {value}\n" for key, value in settings.items()), "")
 
     @property
@@ -194,23 +203,22 @@ def test_one_of_each_kind_is_asked_for_unless_settings_tell_users_apart(
 
 
 def test_host_without_the_program(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sshd_check, "find_program", lambda _name: None)
+    monkeypatch.setattr(daemon, "distributions_sshd", lambda: None)
     with pytest.raises(TwofactorError) as caught:
         check(Seen(), ALICE)
     assert caught.value.code == "sshd_missing"
 
 
-def test_options_of_the_running_sshd_count(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "started_with", lambda: [["-o", "Port=42"]])
-    check(Seen(), ALICE)
+def test_options_of_the_running_sshd_count(program: Sshd) -> None:
+    check(Seen(open_doors=sshds(CommandLine(("-oPort=42",)))), ALICE)
 
-    assert program.commands[0][:4] == ["/usr/sbin/sshd", "-o", "Port=42", "-f"]
+    assert program.commands[0][:3] == ["/usr/sbin/sshd", "-oPort=42", "-f"]
 
 
-def test_each_sshd_that_reads_the_usual_file_is_asked(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    every = [[], ["-oUsePAM=no"], ["-f", "/etc/ssh/own"]]
-    monkeypatch.setattr(daemon, "started_with", lambda: every)
-    check(Seen(), ALICE)
+def test_each_sshd_that_reads_the_usual_file_is_asked(program: Sshd) -> None:
+    every = sshds(CommandLine(), CommandLine(("-oUsePAM=no",)), CommandLine((), "/etc/ssh/own"), None)
+    host = Seen(open_doors=every)
+    check(host, ALICE)
 
     assert [(command[1], command[-1] == "-t") for command in program.commands] == [
         ("-f", True),
@@ -218,7 +226,25 @@ def test_each_sshd_that_reads_the_usual_file_is_asked(program: Sshd, monkeypatch
         ("-f", False),
         ("-oUsePAM=no", False),
     ]
-    assert sshd_check.usual() == every[:2]
+    assert sshd_check.readers(host) == [CommandLine(), CommandLine(("-oUsePAM=no",))]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("words", "usual"),
+    [([], True), (["-oUsePAM=no"], True), (["-f", "/etc/ssh/own"], False), (["nonsense"], True)],
+)
+def test_where_none_runs_it_is_the_one_that_systemd_would_start(
+    program: Sshd, monkeypatch: pytest.MonkeyPatch, words: list[str], usual: bool
+) -> None:
+    monkeypatch.setattr(daemon, "configured_options", lambda: words)
+    host = Seen(open_doors=Doors())
+    options = tuple(word for word in words if word.startswith("-o"))
+
+    assert sshd_check.readers(host) == [CommandLine(options)] * usual  # type: ignore[arg-type]
+    assert sshd_check.other_sshds(host) == []  # type: ignore[arg-type]
+    if not usual:
+        with pytest.raises(TwofactorError, match="/etc/ssh/own"):
+            check(host, ALICE)
 
 
 def settings(**changed: str) -> dict[str, str]:
@@ -267,33 +293,26 @@ def test_passwords_are_not_surely_taken_where_sshd_cannot_say(
 
 
 @pytest.mark.parametrize(
-    ("words", "config"),
+    ("line", "words"),
     [
-        ([], paths.SSHD_CONFIG),
-        (["-oUsePAM=no", "-f", "/etc/ssh/sshd_config"], paths.SSHD_CONFIG),
-        (["-f/etc/ssh/../ssh/sshd_config"], paths.SSHD_CONFIG),
-        (["-f", "/etc/ssh/own"], "/etc/ssh/own"),
-        (["-f/etc/ssh/own", "-p", "22"], "/etc/ssh/own"),
-        (["-f", "/etc/ssh/own", "-f", "/etc/ssh/sshd_config"], paths.SSHD_CONFIG),
+        pytest.param(CommandLine((), "/etc/ssh/own"), "/etc/ssh/own", id="another file"),
+        pytest.param(CommandLine((), "own"), "own", id="a relative path"),
+        pytest.param(None, "something else", id="cannot be told"),
     ],
 )
-def test_sshd_that_reads_another_file(
-    program: Sshd, monkeypatch: pytest.MonkeyPatch, words: list[str], config: str
-) -> None:
-    monkeypatch.setattr(daemon, "started_with", lambda: [words])
-    host = Seen()
-    assert sshd_check.config_of(words) == config
-    assert sshd_check.usual() == [words]
+def test_sshd_that_reads_another_file(program: Sshd, line: CommandLine | None, words: str) -> None:
+    host = Seen(open_doors=sshds(line))
+    assert sshd_check.readers(host) == []  # type: ignore[arg-type]
     assert sshd_check.other_sshds(host) == []  # type: ignore[arg-type]
-
-    main, logins = host.texts[paths.SSHD_CONFIG], [Visitor("alice", SOMEWHERE, False)]
-    if config == paths.SSHD_CONFIG:
-        sshd_check.check_staged(host, main, "", KEY, logins)  # type: ignore[arg-type]
-        return
-    with pytest.raises(TwofactorError, match="would never read") as caught:
-        sshd_check.check_staged(host, main, "", KEY, logins)  # type: ignore[arg-type]
+    with pytest.raises(TwofactorError, match=f"{words} .*would never read") as caught:
+        check(host, ALICE)
     assert caught.value.code == "sshd_other_config"
-    sshd_check.check_staged(host, main, "", None, [])  # type: ignore[arg-type]
+    sshd_check.check_staged(host, host.texts[paths.SSHD_CONFIG], "", None, [])  # type: ignore[arg-type]
+
+
+def test_the_usual_file_by_another_name(program: Sshd) -> None:
+    host = Seen(open_doors=sshds(CommandLine((), "/etc/ssh/../ssh/sshd_config")))
+    assert sshd_check.readers(host) == [CommandLine()]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -305,25 +324,48 @@ def test_sshd_that_reads_another_file(
         (None, True),
     ],
 )
-def test_sshd_beside_the_usual_one(
-    program: Sshd, monkeypatch: pytest.MonkeyPatch, text: str | None, is_open: bool
-) -> None:
-    monkeypatch.setattr(daemon, "started_with", lambda: [[], ["-f", "/etc/ssh/own"], ["-p", "2200"]])
-    host = Seen()
+def test_sshd_beside_the_usual_one(program: Sshd, text: str | None, is_open: bool) -> None:
+    own = CommandLine((), "/etc/ssh/own")
+    host = Seen(open_doors=sshds(CommandLine(), own, CommandLine(("-p2200",))))
     if text is not None:
-        host.texts["/etc/ssh/own"] = text
+        program.configs_of_others["/etc/ssh/own"] = text
     found = sshd_check.other_sshds(host)  # type: ignore[arg-type]
 
     assert [one.code for one in found] == ["other_sshd"] * is_open
-    assert all("/etc/ssh/own" in one.message for one in found)
+    assert all("/etc/ssh/own" in one.message and "on port 2201" in one.message for one in found)
     check(host, ALICE)
+    asked = [config for config in program.configs if "Port 2222" in config]
+    assert bool(asked) is not is_open, "it is asked what it would do with our drop-in"
+
+
+@pytest.mark.parametrize(
+    ("door", "words"),
+    [
+        (doors.Sshd("/usr/sbin/sshd", "here", None), "cannot be told"),
+        (doors.Sshd("/opt/sshd", "here", CommandLine(), False), "not /usr/sbin/sshd with this host's files"),
+    ],
+)
+def test_sshd_that_cannot_be_judged_is_another(program: Sshd, door: doors.Sshd, words: str) -> None:
+    host = Seen(open_doors=Doors((*sshds(CommandLine()).sshds, door)))
+    (found,) = sshd_check.other_sshds(host)  # type: ignore[arg-type]
+    assert words in found.message
+    assert door.program in found.message
+
+
+def test_sshd_beside_the_usual_one_that_would_do_otherwise(program: Sshd) -> None:
+    host = Seen(open_doors=sshds(CommandLine(), CommandLine(("-oUsePAM=no",), "/etc/ssh/own")))
+    program.configs_of_others["/etc/ssh/own"] = "Include /etc/ssh/sshd_config.d/*.conf\n"
+    program.answer = lambda command: {"usepam": "no"} if "-oUsePAM=no" in command else {}
+    with pytest.raises(Refused) as caught:
+        check(host, ALICE)
+    assert caught.value.code == "sshd_overridden"
 
 
 # Root's own drop-in.
 
 
 def test_roots_login_is_judged_for_each_sshd(program: Sshd, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daemon, "started_with", lambda: [[], ["-oPermitRootLogin=no"]])
+    lines = sshds(CommandLine(), CommandLine(("-oPermitRootLogin=no",)))
     usual = sshd_check.run
     monkeypatch.setattr(
         sshd_check,
@@ -335,7 +377,7 @@ def test_roots_login_is_judged_for_each_sshd(program: Sshd, monkeypatch: pytest.
         ),
     )
     program.default = {"permitrootlogin": "yes"}
-    host = Seen()
+    host = Seen(open_doors=lines)
     with pytest.raises(TwofactorError, match="permitrootlogin is 'no' and not 'yes'"):
         sshd_check.check_root(host, host.texts[paths.SSHD_CONFIG], "PermitRootLogin yes\n", "yes")  # type: ignore[arg-type]
 
