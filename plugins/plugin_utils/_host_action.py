@@ -93,7 +93,7 @@ class HostAction(ActionBase):
         return {
             **result,
             "stdout": _printable.json_text(result["stdout"]),
-            "stderr": _printable.lines(result["stderr"]),
+            "stderr": _printable.json_text(result["stderr"]),
         }
 
 

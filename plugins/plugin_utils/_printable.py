@@ -32,9 +32,9 @@ def one_line(text: str) -> str:
 def json_text(text: str) -> str:
     """Return the text of a JSON document whose strings, once parsed, do not control a terminal.
 
-    Surrogates stay, since two of them are one character there.
+    Surrogates stay, since two of them are one character there. Lines may end as those of a terminal do.
     """
-    return _ESCAPE.sub(_without_control, lines(text))
+    return _ESCAPE.sub(_without_control, lines(text.replace("\r\n", "\n")))
 
 
 def _without_control(escape: re.Match[str]) -> str:

@@ -47,5 +47,9 @@ def test_a_document_says_the_same_without_control(value: str, shown: str, ascii_
     assert json.loads(_printable.json_text(document)) == {"key": [shown]}
 
 
+def test_a_document_over_a_terminal_is_still_one() -> None:
+    assert json.loads(_printable.json_text('\r\n{"changed": true}\r\n')) == {"changed": True}
+
+
 def test_what_is_no_document_is_shown_without_control() -> None:
     assert _printable.json_text("sudo: \x1b]0;title\x07 \\") == "sudo: \ufffd]0;title\ufffd \\"
