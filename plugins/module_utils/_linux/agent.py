@@ -35,6 +35,7 @@ MODULES = (
         for name in (
             *(
                 "agent",
+                "as_users",
                 "audit",
                 "bypass",
                 "checks",

@@ -113,7 +113,10 @@ def _guard_reasons(plan: Plan, host: Host) -> list[TwofactorError]:
     asking = (*after.services, *(("sshd",) if plan.after.ssh_asks() else ()))
     facts = people.read_facts(host, asking, [name for name in was if name not in plan.secrets.fresh])
     plan.warnings += guard.advice(before, after, facts)
-    return guard.reasons(before, after, facts, plan.secrets.removed, tightens=_tightens(plan))
+    leaving, tightens = plan.secrets.removed, _tightens(plan)
+    return people.judged_with_unknown_keys(
+        facts, lambda known: guard.reasons(before, after, known, leaving, tightens=tightens)
+    )
 
 
 def _tightens(plan: Plan) -> bool:

@@ -3,25 +3,113 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Reading files, and writing them so that at every instant the old or the new one is there, whole.
 
-Private to this collection: may change at any time.
+Private to this collection: may change at any time. Only regular files are read, so many bytes of them at most, and
+never one that makes its reader wait: a pipe, a device or a file without end in the place of a file is an error.
 """
 
 from __future__ import annotations
 
 import contextlib
 import os
+import stat
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 
 NEW = ".twofactor-new"
 """Ends the name of a file that is about to replace another; neither sshd nor PAM reads such a name."""
+LARGEST = 32 << 20
+"""Bytes. More than any file has that a host is configured by, the journal of a large change included."""
+_CHUNK = 64 << 10
+_OPEN_TO_READ = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NULL_DEVICE = os.makedev(1, 3)
+_OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+class UnsafeFile(TwofactorError, OSError):
+    """A file that is not read or replaced as it is.
+
+    An OSError as well, since who goes on after a file that cannot be read goes on after this one too.
+    """
 
 
 def read_text(path: str) -> str | None:
-    """Return the text of a file as it is now, None when there is none or a folder in its place."""
-    try:
-        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
-            return stream.read()
-    except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+    """Return the text of a file as it is now, None when there is none or a folder in its place.
+
+    Raises UnsafeFile for what is no regular file, or a file of more than ``LARGEST`` bytes.
+    """
+    found = read_bytes(path)
+    return None if found is None else found[0].decode("utf-8", "surrogateescape")
+
+
+def read_bytes(path: str) -> tuple[bytes, os.stat_result] | None:
+    """Return the content of a file and what stat(2) says of it, under the same conditions as its text."""
+    stream = open_regular(path)
+    if stream is None:
         return None
+    with stream:
+        there = os.fstat(stream.fileno())
+        # Bit by bit: below /proc the kernel sets aside as much memory as is asked for.
+        data = b"".join(_chunks(stream))
+    if len(data) > LARGEST:
+        raise UnsafeFile(
+            "file_too_large",
+            f"{path} has more than {LARGEST >> 20} MiB, so it is not read.",
+            "See what is in it, and put the file that belongs there in its place.",
+        )
+    return data, there
+
+
+def _chunks(stream: BinaryIO) -> Iterator[bytes]:
+    """Return a file's content in pieces, little more of it than ``LARGEST`` bytes."""
+    left = LARGEST
+    while left >= 0:
+        chunk = stream.read(_CHUNK)
+        if not chunk:
+            return
+        left -= len(chunk)
+        yield chunk
+
+
+def open_regular(path: str) -> BinaryIO | None:
+    """Open a regular file to read, without waiting for anything; None when there is none or a folder in its place.
+
+    Raises UnsafeFile for anything else.
+    """
+    try:
+        # Looked at first, because opening a device may set something off; and again, because it may be another by then.
+        if not _is_read(path, os.stat(path)):
+            return None
+        descriptor = os.open(path, _OPEN_TO_READ)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    try:
+        if _is_read(path, os.fstat(descriptor)):
+            return os.fdopen(descriptor, "rb")
+    except UnsafeFile:
+        os.close(descriptor)
+        raise
+    os.close(descriptor)
+    return None
+
+
+def _is_read(path: str, there: os.stat_result) -> bool:
+    """Tell whether there is a file to read; a link to /dev/null, which masks a file, is an empty one."""
+    kind = there.st_mode
+    if stat.S_ISREG(kind) or (stat.S_ISCHR(kind) and there.st_rdev == _NULL_DEVICE):
+        return True
+    if stat.S_ISDIR(kind):
+        return False
+    raise _not_regular(path)
+
+
+def _not_regular(path: str) -> UnsafeFile:
+    return UnsafeFile(
+        "not_a_file",
+        f"{path} is a pipe, a socket or a device, so it is neither read nor replaced.",
+        "Put a regular file in its place, or remove it.",
+    )
 
 
 def make_folder(path: str, mode: int) -> None:
@@ -71,8 +159,12 @@ def _lend_mode_and_owner(path: str, descriptor: int, mode: int) -> None:
 
 
 def replace(path: str, text: str, mode: int) -> None:
-    """Write a file atomically: a new one beside it, then a rename."""
+    """Write a file atomically: a new one beside it, then a rename. A link stays, and what it leads to is replaced.
+
+    Raises UnsafeFile for what is no regular file, and for a link that leads where others than root may write.
+    """
     target = os.path.realpath(path)
+    _refuse_to_replace(path, target)
     make_folder(os.path.dirname(target), 0o755)
     new = write_beside(target, text, mode)
     try:
@@ -80,6 +172,37 @@ def replace(path: str, text: str, mode: int) -> None:
     except BaseException:
         remove(new)
         raise
+
+
+def _refuse_to_replace(path: str, target: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if not stat.S_ISREG(os.lstat(target).st_mode):
+            raise _not_regular(path)
+    folder = _open_to_others(target) if target != os.path.abspath(path) else None
+    if folder is not None:
+        raise UnsafeFile(
+            "unsafe_link",
+            f"{path} leads to {target}, and others than root may change what is in {folder}.",
+            f"Put a regular file in the place of {path}, or have {folder} belong to root alone.",
+        )
+
+
+def _open_to_others(target: str) -> str | None:
+    """Return the folder above a path in which somebody else than root, or than ourselves, may put another file."""
+    folder = target
+    while folder != os.path.dirname(folder):
+        folder = os.path.dirname(folder)
+        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+            if _belongs_to_others(os.stat(folder)):
+                return folder
+    return None
+
+
+def _belongs_to_others(folder: os.stat_result) -> bool:
+    if folder.st_uid not in (0, os.geteuid()):
+        return True
+    others = folder.st_mode & (stat.S_IWOTH if folder.st_gid == 0 else _OTHERS_MAY_WRITE)
+    return bool(others) and not folder.st_mode & stat.S_ISVTX
 
 
 def remove(path: str) -> None:

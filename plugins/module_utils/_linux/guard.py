@@ -83,6 +83,8 @@ class Facts:
     """PAM service to the other one-time-code module that it asks already."""
     other_ways: tuple[TwofactorError, ...] = ()
     """Ways into a service that is to ask which ask nobody."""
+    unknown_keys: frozenset[str] = frozenset()
+    """Accounts whose files with SSH keys could not be read; ``has_key`` is false for them."""
 
 
 @dataclass(frozen=True)

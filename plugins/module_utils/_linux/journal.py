@@ -67,12 +67,10 @@ def take(touched: list[str]) -> Originals:
 
 
 def _original(path: str) -> dict[str, Any] | None:
-    try:
-        with open(path, "rb") as stream:
-            data = stream.read()
-            there = os.fstat(stream.fileno())
-    except (FileNotFoundError, NotADirectoryError):
+    found = files.read_bytes(path)
+    if found is None:
         return None
+    data, there = found
     return {
         "data": base64.b64encode(data).decode("ascii"),
         "mode": there.st_mode & 0o7777,

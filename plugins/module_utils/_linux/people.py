@@ -8,13 +8,16 @@ Private to this collection: may change at any time.
 
 from __future__ import annotations
 
+import errno
 import glob
 import os
 import pwd
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    as_users,
     audit,
     clock,
     cockpit,
@@ -26,7 +29,11 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     sshd_check,
     tokens,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import (
+    UnsafeFile,
+    open_regular,
+    read_text,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard import (
     Account,
     Facts,
@@ -39,16 +46,19 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 )
 
 _NO_SHELL = ("nologin", "false", "sync", "shutdown", "halt", "git-shell")
+_LOOKED_AT = 1 << 20
+"""Bytes of a file with keys in which the first one is looked for."""
 _KEYS_ELSEWHERE = ("authorizedkeyscommand", "trustedusercakeys")
 
 
 def read_facts(host: Host, services: tuple[str, ...], users: list[str]) -> Facts:
     """Return what the guard judges by; ``services`` are the PAM services that are to ask, SSH among them."""
     settings = _sshd_settings(host)
+    keys = _keys(settings)
     state = clock.read_clock()
     address = audit.client()
     return Facts(
-        accounts=tuple(_accounts(settings)),
+        accounts=tuple(_accounts(settings, keys)),
         ssh=_ssh_facts(settings),
         synchronised=state.synchronised,
         clock_offset=state.offset,
@@ -57,6 +67,7 @@ def read_facts(host: Host, services: tuple[str, ...], users: list[str]) -> Facts
         broken_tokens=_broken_tokens(host, users),
         other_modules=_other_modules(host, services),
         other_ways=tuple(_other_ways(host, services)),
+        unknown_keys=frozenset(name for name, answer in keys.items() if answer is None),
     )
 
 
@@ -79,27 +90,64 @@ def _ssh_facts(settings: dict[str, str]) -> SshFacts:
     )
 
 
-def _accounts(settings: dict[str, str]) -> list[Account]:
+def _accounts(settings: dict[str, str], keys: as_users.Answers) -> list[Account]:
     """Return the accounts with a shell; those of a directory as far as it lists them (getpwent(3)).
 
     Where sshd takes keys from elsewhere as well (a command, certificates), everybody may have one.
     """
-    key_files = settings.get("authorizedkeysfile", ".ssh/authorized_keys")
     elsewhere = any(settings.get(name, "none") != "none" for name in _KEYS_ELSEWHERE)
     passwords = _passwords()
-    found = []
-    for user in pwd.getpwall():
-        if os.path.basename(user.pw_shell or "/bin/sh") in _NO_SHELL:
-            continue
-        found.append(
-            Account(
-                user.pw_name,
-                tuple(sorted(groups_of(user.pw_name, user.pw_gid))),
-                has_password=passwords.get(user.pw_name, False),
-                has_key=elsewhere or _has_key(user, key_files),
-            )
+    return [
+        Account(
+            user.pw_name,
+            tuple(sorted(groups_of(user.pw_name, user.pw_gid))),
+            has_password=passwords.get(user.pw_name, False),
+            has_key=elsewhere or bool(keys.get(user.pw_name)),
         )
-    return found
+        for user in _users_with_shell()
+    ]
+
+
+def _users_with_shell() -> list[pwd.struct_passwd]:
+    return [user for user in pwd.getpwall() if os.path.basename(user.pw_shell or "/bin/sh") not in _NO_SHELL]
+
+
+def _keys(settings: dict[str, str]) -> as_users.Answers:
+    """Return for each account with a shell whether it has a key, as far as its files can be read."""
+    patterns = settings.get("authorizedkeysfile", ".ssh/authorized_keys").split()
+    return as_users.ask_as_users(_users_with_shell(), lambda user: _has_key(user, patterns))
+
+
+def judged_with_unknown_keys(
+    facts: Facts, judge: Callable[[Facts], list[TwofactorError]]
+) -> list[TwofactorError]:
+    """Return what ``judge`` finds whether users whose keys cannot be read have some or not.
+
+    One reason more says so when that makes a difference.
+    """
+    unknown = sorted(facts.unknown_keys)
+    with_none = judge(facts)
+    if not unknown:
+        return with_none
+    with_keys = [str(reason) for reason in judge(_with_keys_for(facts, unknown))]
+    in_both = [reason for reason in with_none if str(reason) in with_keys]
+    is_same = len(in_both) == len(with_none) == len(with_keys)
+    return in_both if is_same else [*in_both, _unreadable_keys(unknown)]
+
+
+def _with_keys_for(facts: Facts, names: list[str]) -> Facts:
+    accounts = (replace(one, has_key=True) if one.name in names else one for one in facts.accounts)
+    return replace(facts, accounts=tuple(accounts))
+
+
+def _unreadable_keys(names: list[str]) -> TwofactorError:
+    more = f" and {len(names) - 5} more" if names[5:] else ""
+    return TwofactorError(
+        "keys_unreadable",
+        f"The files with the SSH keys of {', '.join(names[:5])}{more} could not be read within "
+        f"{as_users.PATIENCE:.0f} s, so the guard cannot tell whether these users would be shut out.",
+        "See that their home directories answer (a file server that is down, a file system that hangs), and run again.",
+    )
 
 
 def _passwords() -> dict[str, bool]:
@@ -108,19 +156,37 @@ def _passwords() -> dict[str, bool]:
     return {row[0]: len(row[1]) > 1 and row[1][0] not in "!*" for row in rows if len(row) > 1}
 
 
-def _has_key(user: pwd.struct_passwd, key_files: str) -> bool:
-    """Tell whether one of the files that AuthorizedKeysFile names holds a key."""
-    for pattern in key_files.split():
+def _has_key(user: pwd.struct_passwd, patterns: list[str]) -> bool:
+    """Tell whether one of the files that AuthorizedKeysFile names holds a key, read as the user as sshd does.
+
+    Raises OSError when that cannot be told.
+    """
+    for pattern in patterns:
         path = pattern.replace("%h", user.pw_dir).replace("%u", user.pw_name).replace("%%", "%")
-        if not path.startswith("/"):
-            path = os.path.join(user.pw_dir, path)
-        for name in glob.glob(path):
-            try:
-                text = read_text(name) or ""
-            except OSError:
-                continue
-            if any(line.strip() and not line.lstrip().startswith("#") for line in text.split("\n")):
-                return True
+        path = os.path.join(user.pw_dir, path)
+        if any(_holds_key(name) for name in glob.glob(path)):
+            return True
+    return False
+
+
+def _holds_key(path: str) -> bool:
+    """Tell whether a file holds a line that is no comment. sshd takes regular files only, and so does this.
+
+    Raises OSError when that cannot be told, also for a file that begins with more than enough comments.
+    """
+    try:
+        stream = open_regular(path)
+    except (PermissionError, UnsafeFile):
+        return False
+    if stream is None:
+        return False
+    with stream:
+        lines = stream.read(_LOOKED_AT).split(b"\n")
+        is_whole = not stream.read(1)
+    if any(line.strip() and not line.lstrip().startswith(b"#") for line in lines):
+        return True
+    if not is_whole:
+        raise OSError(errno.EFBIG, os.strerror(errno.EFBIG), path)
     return False
 
 

@@ -25,5 +25,28 @@ def test_second_change_is_kept_out(root: Root) -> None:
         pass
 
 
+@pytest.mark.parametrize("umask", [0o000, 0o022])
+def test_nobody_else_can_hold_the_lock(root: Root, umask: int) -> None:
+    root.put(paths.LOCK, "", 0o644)
+    before = os.umask(umask)
+    try:
+        for dummy in range(2):
+            with lock.one_at_a_time():
+                assert root.at(paths.LOCK).stat().st_mode & 0o777 == 0o600
+            os.unlink(paths.LOCK)
+    finally:
+        os.umask(before)
+
+
+def test_lock_that_cannot_be_had_holds_up_only_what_insists(root: Root) -> None:
+    root.at(paths.LOCK).mkdir(parents=True)
+    done = []
+    with lock.one_at_a_time(insist=False):
+        done.append("emergency")
+    assert done
+    with pytest.raises(OSError), lock.one_at_a_time():
+        pass
+
+
 def test_lock_is_where_only_root_can_hold_it() -> None:
     assert os.path.dirname(paths.LOCK) == "/run"

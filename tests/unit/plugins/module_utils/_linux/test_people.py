@@ -3,6 +3,7 @@ from __future__ import annotations
 import grp
 import os
 import pwd
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -74,7 +75,8 @@ class People:
     def add(self, name: str, password: str = "*", shell: str = "/bin/bash", gid: int = 100) -> Path:
         home = self.folder / name
         home.mkdir()
-        self.users.append(SimpleNamespace(pw_name=name, pw_shell=shell, pw_dir=str(home), pw_gid=gid))
+        fields = {"pw_shell": shell, "pw_dir": str(home), "pw_gid": gid, "pw_uid": os.geteuid()}
+        self.users.append(SimpleNamespace(pw_name=name, **fields))
         self.shadow += f"{name}:{password}:20000:0:99999:7:::\n"
         return home
 
@@ -95,6 +97,9 @@ class People:
 
     def account(self, name: str) -> Account:
         return next(account for account in self.facts().accounts if account.name == name)
+
+    def has_key(self, name: str) -> bool | None:
+        return None if name in self.facts().unknown_keys else self.account(name).has_key
 
 
 @pytest.fixture
@@ -182,17 +187,61 @@ def test_where_keys_come_from_elsewhere_everybody_may_have_one(there: People, ke
     assert there.account("alice").has_key is True
 
 
-def test_key_file_that_cannot_be_read_is_no_key(there: People, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("error", "has_key"),
+    [(PermissionError(13, "Permission denied"), False), (OSError(5, "Input/output error"), None)],
+)
+def test_key_file_that_sshd_may_not_read_is_no_key_and_a_broken_one_is_not_known(
+    there: People, monkeypatch: pytest.MonkeyPatch, error: OSError, has_key: bool | None
+) -> None:
     put(there.add("alice") / ".ssh" / "authorized_keys", KEY)
-    read = there.read_text
 
-    def refuse(path: str) -> str | None:
-        if "authorized_keys" in path:
-            raise PermissionError(13, "Permission denied", path)
-        return read(path)
+    def refuse(_path: str) -> None:
+        raise error
 
-    monkeypatch.setattr(people, "read_text", refuse)
-    assert there.account("alice").has_key is False
+    monkeypatch.setattr(people, "open_regular", refuse)
+    assert there.has_key("alice") is has_key
+
+
+@pytest.mark.parametrize(
+    ("make", "has_key"),
+    [
+        pytest.param(os.mkfifo, False, id="a pipe"),
+        pytest.param(lambda path: path.symlink_to("/dev/zero"), False, id="a device"),
+        pytest.param(lambda path: path.symlink_to("/dev/null"), False, id="masked"),
+        pytest.param(lambda path: path.mkdir(), False, id="a folder"),
+        pytest.param(lambda path: path.symlink_to(path), None, id="a link to itself"),
+        pytest.param(lambda path: (path.touch(), os.truncate(path, 1 << 40)), True, id="no end and no line"),
+        pytest.param(lambda path: path.write_text("# x\n" * 300_000), None, id="comments without end"),
+        pytest.param(lambda path: path.write_text(KEY + "# x\n" * 300_000), True, id="a key before them"),
+        pytest.param(
+            lambda path: ((path.parent / "keys").write_text(KEY), path.symlink_to("keys")), True, id="a link"
+        ),
+    ],
+)
+def test_what_stands_in_the_place_of_a_key_file(
+    there: People, make: Callable[[Path], object], has_key: bool | None
+) -> None:
+    path = there.add("alice") / ".ssh" / "authorized_keys"
+    path.parent.mkdir()
+    make(path)
+    assert there.has_key("alice") is has_key
+
+
+def test_unknown_keys_are_a_reason_only_where_they_make_a_difference() -> None:
+    accounts = (Account("alice"), Account("bob", has_key=True))
+    facts = Facts(accounts, SshFacts(), True, unknown_keys=frozenset({"alice"}))
+    always, only_with_keys = TwofactorError("a", "always"), TwofactorError("b", "with keys")
+
+    def judge(facts: Facts) -> list[TwofactorError]:
+        return [TwofactorError("a", "always"), *([only_with_keys] if facts.accounts[0].has_key else [])]
+
+    codes = [reason.code for reason in people.judged_with_unknown_keys(facts, judge)]
+    assert codes == ["a", "keys_unreadable"]
+    found = people.judged_with_unknown_keys(facts, lambda _facts: [always])
+    assert [reason.code for reason in found] == ["a"]
+    known = Facts((Account("bob", has_key=True),), SshFacts(), True)
+    assert people.judged_with_unknown_keys(known, judge)[1] is only_with_keys
 
 
 def test_groups_are_primary_and_further_ones(there: People) -> None:
