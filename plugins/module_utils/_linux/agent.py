@@ -6,21 +6,29 @@
 Private to this collection: may change at any time. It takes back a change that nobody confirmed, ends a bypass
 and the time for which a secret before is accepted, mends what a power cut left, and lets somebody at the console switch
 the second factor off. It is a zip archive of these very modules (zipapp, in the standard library's words), so that
-nothing is done in two ways.
+nothing is done in two ways. A few lines of shell stand before the archive and look for a Python each time: the one of
+today is gone after an upgrade of the distribution.
 """
 
 from __future__ import annotations
 
+import fnmatch
 import importlib.util
 import io
 import os
+import shlex
 import subprocess
 import sys
+import time
 import zipfile
 from typing import TYPE_CHECKING
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files, paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    files,
+    paths,
+    token_lock,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     find_program,
@@ -88,6 +96,33 @@ MODULES = (
 """All that the command needs. A unit test compares this with the folder."""
 
 _MAIN = f"import sys\nfrom {_PACKAGE}._linux.command import main\nsys.exit(main(sys.argv[1:]))\n"
+_PYTHONS = (
+    *(
+        "/usr/bin/python3",
+        "/usr/libexec/platform-python",
+        "/usr/bin/python3.[0-9]",
+        "/usr/bin/python3.[0-9][0-9]",
+    ),
+    *("/usr/local/bin/python3", "/usr/local/bin/python3.[0-9]", "/usr/local/bin/python3.[0-9][0-9]"),
+)
+"""Patterns of the shell. The first one is the distribution's own, and stays when it is upgraded."""
+_HEADER = """\
+#!/bin/sh
+# Left by fleetauth.twofactor: a Python archive behind a few lines of shell that look for a Python.
+PATH=/usr/sbin:/usr/bin:/sbin:/bin
+works='import argparse, json, subprocess, sys; sys.exit(sys.version_info < (3, 9))'
+for python in {pythons}; do
+    [ -x "$python" ] || continue
+    if "$python" -I -S -c "$works" 2>/dev/null; then
+        exec "$python" -I "$0" "$@"
+    fi
+done
+echo 'twofactor: this host has no Python 3.9 or later that works' >&2
+exit 127
+"""
+"""No option of the shell's own is used, and what follows it is never read, so that any /bin/sh will do."""
+BOOT_LIMIT = 45
+"""Seconds that the way into a host waits at boot for what had been under way."""
 BOOT_UNIT = f"""\
 [Unit]
 Description=Two-factor authentication: take back or end what was under way when the machine went down
@@ -99,16 +134,20 @@ ConditionPathExists=|{paths.PENDING}
 ConditionPathExists=|{paths.DISABLING}
 ConditionPathExists=|{paths.BYPASS}
 ConditionDirectoryNotEmpty=|{paths.TOKENS}
-Before=ssh.service sshd.service ssh.socket sshd.socket cockpit.socket systemd-user-sessions.service
+Before=ssh.service sshd.service ssh.socket sshd.socket sshd-unix-local.socket sshd-vsock.socket
+Before=cockpit.socket systemd-user-sessions.service
 Conflicts=shutdown.target
 Before=shutdown.target
 
 [Service]
 Type=oneshot
-ExecStart={paths.COMMAND} boot
+ExecStart=/bin/sh {paths.COMMAND} boot
+TimeoutStartSec={BOOT_LIMIT}
+TimeoutStopSec=5
 """
 """Before the sockets on which logins wait, so not after basic.target as a service is by default: that comes after all
-sockets, and of such a circle systemd leaves something out, maybe this."""
+sockets, and of such a circle systemd leaves something out, maybe this. It is ended when it takes too long: then SSH
+comes up all the same, and a timer tries again. The shell runs the command, so that /usr/local may be mounted noexec."""
 BOOT_WANTED = "[Unit]\nWants=twofactor-boot.service\n"
 
 
@@ -126,8 +165,17 @@ def build() -> str:
     with zipfile.ZipFile(stream, "w", zipfile.ZIP_STORED) as archive:
         for name, source in _sources():
             archive.writestr(zipfile.ZipInfo(name, (2020, 1, 1, 0, 0, 0)), source)
-    data = f"#!{sys.executable} -I\n".encode() + stream.getvalue()
+    data = _header(sys.executable).encode() + stream.getvalue()
     return data.decode("utf-8", "surrogateescape")
+
+
+def _header(present: str) -> str:
+    """Return the shell's part: the usual places first, then the Python of today if it is none of them.
+
+    The same text whichever Python in a usual place is asked, so that a run by another one changes nothing.
+    """
+    is_usual = any(fnmatch.fnmatchcase(present, pattern) for pattern in _PYTHONS)
+    return _HEADER.format(pythons=" ".join((*_PYTHONS, *([] if is_usual else [shlex.quote(present)]))))
 
 
 def _sources() -> list[tuple[str, str]]:
@@ -167,18 +215,31 @@ def wanted_files() -> tuple[tuple[str, str, int], ...]:
     )
 
 
-def arm(seconds: float, verb: str) -> None:
+def arm_end(end: float) -> None:
+    """Have the host look at what ends at ``end`` (seconds since 1970): after the time until then, and on that date.
+
+    The clock may be wrong now. What ends after a while does so after that while, whatever the clock says then; and when
+    the clock is set forward past the end, systemd sees to it at once.
+    """
+    arm(max(1.0, end - time.time()), "expire", end)
+
+
+def arm(seconds: float, verb: str, end: float | None = None) -> None:
     """Have the host run the command with ``verb`` after some seconds, whatever becomes of this session.
 
-    Raises TwofactorError when that cannot be arranged; nothing is to be changed then.
+    With ``end`` also on that date (seconds since 1970), which it is told. Raises TwofactorError when that cannot be
+    arranged; nothing is to be changed then.
     """
+    command = ["/bin/sh", paths.COMMAND, verb] + ([] if end is None else ["--end", f"{end:.0f}"])
     systemd_run = find_program("systemd-run")
     if systemd_run is None or not os.path.isdir("/run/systemd/system"):
-        _arm_without_systemd(seconds, verb)
+        _arm_without_systemd(seconds, command, end)
         return
     # Without AccuracySec a timer may fire a minute late.
     timer = [f"--on-active={seconds:.1f}s", "--timer-property=AccuracySec=100ms", "--quiet", "--collect"]
-    ran = run([systemd_run, *timer, paths.COMMAND, verb])
+    if end is not None:
+        timer.append(f"--on-calendar={time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(end + 1))}")
+    ran = run([systemd_run, *timer, *command])
     if ran.status != 0:
         raise TwofactorError(
             "cannot_arm",
@@ -187,13 +248,60 @@ def arm(seconds: float, verb: str) -> None:
         )
 
 
-def _arm_without_systemd(seconds: float, verb: str) -> None:
-    script = 'sleep "$1" && exec "$2" "$3"'
+_WAIT = """\
+left=$1 end=$2
+shift 2
+while [ "$left" -gt 0 ]; do
+    [ "$end" -eq 0 ] || [ "$(date +%s)" -lt "$end" ] || break
+    nap=$((left < 60 ? left : 60))
+    sleep "$nap"
+    left=$((left - nap))
+done
+exec "$@"
+"""
+"""The shell's stand-in for a timer: so many seconds, or until a date; it looks at the clock each minute."""
+
+
+def _arm_without_systemd(seconds: float, command: list[str], end: float | None) -> None:
     # A process of its own session, which outlives ours; run_command would wait for it.
     subprocess.Popen(  # pylint: disable=ansible-bad-function
-        ["/bin/sh", "-c", script, "sh", f"{seconds:.0f}", paths.COMMAND, verb],
+        ["/bin/sh", "-c", _WAIT, "sh", f"{seconds:.0f}", f"{end or 0:.0f}", *command],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
+
+
+def problems(enforced: bool) -> list[TwofactorError]:
+    """Return what keeps a host on which codes are asked for from working, and from putting itself right."""
+    return [*token_lock.unwritable(), *_broken_command()] if enforced else []
+
+
+def _broken_command() -> list[TwofactorError]:
+    """Return why the command does not run on this host, nothing where it does."""
+    lacking = [
+        path for path in (paths.COMMAND, paths.BOOT_UNIT, paths.BOOT_WANTED) if not os.path.exists(path)
+    ]
+    why = f"{lacking[0]} is missing" if lacking else _why_it_does_not_run()
+    if not why:
+        return []
+    return [
+        TwofactorError(
+            "command_broken",
+            f"The command {paths.COMMAND} cannot do its work: {why}. So the host cannot take a change back or end a "
+            "bypass by itself.",
+            f"Run the role again, which writes the command anew; see that the host has Python 3.9 or later and that "
+            f"{os.path.dirname(paths.COMMAND)} is not mounted noexec.",
+        )
+    ]
+
+
+def _why_it_does_not_run() -> str:
+    try:
+        ran = run([paths.COMMAND, "--help"])
+    except OSError as error:
+        return f"it cannot be started ({error.strerror})"
+    except TwofactorError as error:
+        return error.message.rstrip(".")
+    return "" if ran.status == 0 else " ".join(ran.err.split()[-20:]) or f"exit status {ran.status}"

@@ -10,9 +10,16 @@ Private to this collection: may change at any time. Facility authpriv, identifie
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import pwd
+import socket
 import syslog
+import time
+
+_LOG = "/dev/log"
+_LOG_PATIENCE = 1.0
+"""Seconds."""
 
 
 def log(event: str, **details: object) -> None:
@@ -20,8 +27,29 @@ def log(event: str, **details: object) -> None:
     words = {"by": account_behind(), "from": client(), **details}
     text = " ".join(f'{key}="{_quoted(value)}"' for key, value in words.items() if value)
     with contextlib.suppress(OSError):
-        syslog.openlog("twofactor", syslog.LOG_PID, syslog.LOG_AUTHPRIV)
-        syslog.syslog(syslog.LOG_NOTICE, f"{event} {text}")
+        _send(f"{event} {text}")
+
+
+def _send(text: str) -> None:
+    """Hand a line to the host's log as syslog(3) does, but for a second at most: a log that hangs holds up nothing.
+
+    Raises OSError when it is not taken.
+    """
+    when = time.strftime("%b %e %H:%M:%S")
+    line = f"<{syslog.LOG_AUTHPRIV | syslog.LOG_NOTICE}>{when} twofactor[{os.getpid()}]: {text}"
+    for kind in (socket.SOCK_DGRAM, socket.SOCK_STREAM):
+        with socket.socket(socket.AF_UNIX, kind) as log_socket:
+            log_socket.settimeout(_LOG_PATIENCE)
+            try:
+                log_socket.connect(_LOG)
+            except OSError as error:
+                if error.errno == errno.EPROTOTYPE:
+                    continue
+                raise
+            log_socket.sendall(
+                line.encode("utf-8", "backslashreplace") + b"\0" * (kind == socket.SOCK_STREAM)
+            )
+            return
 
 
 def _quoted(value: object) -> str:

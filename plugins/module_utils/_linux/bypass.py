@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
@@ -40,6 +40,15 @@ class Bypasses:
         now = time.time() if now is None else now
         host = self.host if self.host and self.host.until > now else None
         return Bypasses(host, {name: one for name, one in self.users.items() if one.until > now})
+
+    def ended_by(self, end: float, now: float) -> Bypasses:
+        """Return the bypasses with those that end at ``end`` or before ended ``now``."""
+
+        def brought(one: Bypass) -> Bypass:
+            return replace(one, until=min(one.until, now)) if one.until <= end + _ROUNDED else one
+
+        users = {name: brought(one) for name, one in self.users.items()}
+        return Bypasses(self.host and brought(self.host), users)
 
     def next_end(self) -> float | None:
         """Return when the next one ends, None when there is none."""
@@ -85,6 +94,8 @@ def render(bypasses: Bypasses) -> str | None:
 
 
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_ROUNDED = 1.0
+"""Seconds by which an end that a timer was told may be less."""
 _MOST_DIGITS = 9
 _FAR = 1e11
 """Seconds since 1970. No bypass lasts that long, and the calendar still goes there."""

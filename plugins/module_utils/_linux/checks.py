@@ -86,7 +86,7 @@ def _writes_policy(plan: Plan) -> bool:
 def _check_writable(plan: Plan) -> None:
     """Refuse a change of folders that cannot be written: it would stop halfway and be taken back."""
     folders = {os.path.dirname(change.path) for step in plan.steps for change in step.changes}
-    for folder in sorted(folders | {paths.STATE_FOLDER}):
+    for folder in sorted(folders | {paths.STATE_FOLDER, paths.TOKENS, paths.FAILURES}):
         there = folder
         while not os.path.isdir(there):
             there = os.path.dirname(there)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Callable, TextIO
 
@@ -25,6 +26,7 @@ _Action = Callable[[LinuxPlatform, argparse.Namespace], None]
 def main(arguments: list[str]) -> int:
     """Run the command; return its exit status."""
     options = _parser().parse_args(arguments)
+    os.umask(0o022)  # whoever calls it may have any
     try:
         options.action(LinuxPlatform(), options)
         return 0
@@ -57,7 +59,12 @@ def _parser() -> argparse.ArgumentParser:
         "make the change that standard input holds as JSON (options of twofactor_host)",
     )
     _verb(verbs, "boot", _boot, "take back or end what was under way when the machine went down")
-    _verb(verbs, "expire", _expire, "take back what was cut short or not confirmed in time; end what is over")
+    over = _verb(
+        verbs, "expire", _expire, "take back what was cut short or not confirmed in time; end what is over"
+    )
+    over.add_argument(
+        "--end", type=float, metavar="TIME", help="the end that has come, in seconds since 1970 (for timers)"
+    )
     return parser
 
 
@@ -112,13 +119,14 @@ def _boot(platform: LinuxPlatform, options: argparse.Namespace) -> None:
 def _expire(platform: LinuxPlatform, options: argparse.Namespace) -> None:
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import unattended
 
-    del options
-    unattended.expire(platform)
+    unattended.expire(platform, options.end)
 
 
 def _say(changed: bool, sentence: str) -> None:
     _write(sys.stdout, sentence if changed else "Nothing to do.")
 
 
-def _write(stream: TextIO, text: str) -> None:
-    stream.write(text + "\n")
+def _write(stream: TextIO | None, text: str) -> None:
+    """Say something, as far as there is somebody to say it to and the terminal's encoding knows the characters."""
+    if stream is not None:
+        stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding) + "\n")

@@ -145,19 +145,19 @@ class _End:
             if text is None:
                 files.remove(paths.BYPASS)
             else:
-                _arm(self._seconds)
+                _arm(host.until if host else None)
                 files.replace(paths.BYPASS, text, 0o600)
         except (OSError, TwofactorError) as error:
             return [f"The second factor will not come back on by itself: {error}"]
         return []
 
 
-def _arm(seconds: float) -> None:
+def _arm(end: float | None) -> None:
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import agent
 
-    if seconds:
+    if end is not None:
         agent.install()
-        agent.arm(seconds, "expire")
+        agent.arm_end(end)
 
 
 def _read(path: str) -> str | None:

@@ -9,7 +9,6 @@ Imports stand inside the methods: each call imports what it uses, and the emerge
 from __future__ import annotations
 
 import contextlib
-import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -83,7 +82,7 @@ class LinuxPlatform:
             outcome.result["pending"] = {"confirm_within": change.confirm_within}
         if plan.next_end is not None:
             agent.install()
-            agent.arm(max(1.0, plan.next_end - time.time()), "expire")
+            agent.arm_end(plan.next_end)
         transaction.commit(plan.steps, daemon.reload_sshd, entry)
         self._log(change, plan)
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    agent,
     bypass,
     cockpit,
     doors,
@@ -62,6 +63,7 @@ def report() -> _Data:
     problems += _other_doors(host) if asks else []
     bypasses = _bypasses(host, problems)
     problems += _edited(host, declared)
+    problems += [_problem(one.code, one.message, one.remedy) for one in agent.problems(enforced)]
     return {
         **_pending(problems),
         "bypass": bypasses,

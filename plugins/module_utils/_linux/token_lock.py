@@ -12,16 +12,20 @@ a process that outlives the change removes them at once, and the next change (th
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import stat
 import time
 from collections.abc import Iterator
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths as where
 
 STALE_AFTER = 30.0
 """Seconds. A login holds the lock for milliseconds."""
 _PATIENCE = 3.0
+_WRITTEN = 4096
+"""Bytes."""
 _OUR_MODE = 0o400
 """liboath's own locks can be written to. The mode is there from the same instant as the file."""
 
@@ -71,6 +75,45 @@ def is_stale(path: str) -> bool:
         return time.time() - os.stat(path).st_mtime > STALE_AFTER
     except FileNotFoundError:
         return False
+
+
+def clear_after_boot() -> None:
+    """Remove all locks and half-written files: right after a boot no login can hold one, whatever the clock says."""
+    for ending in ("lock", "new"):
+        for path in glob.glob(f"{glob.escape(where.TOKENS)}/*.oath.{ending}"):
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+
+
+def unwritable() -> list[TwofactorError]:
+    """Return why PAM cannot write where a login leaves its traces: then it refuses valid codes as well.
+
+    Nothing is left there, not even by a process that is killed.
+    """
+    for folder in (where.TOKENS, where.FAILURES):
+        try:
+            if os.path.isdir(folder):
+                _try_to_write(folder)
+        except OSError as error:
+            return [
+                TwofactorError(
+                    "tokens_unwritable",
+                    f"Nothing can be written in {folder} ({error.strerror}), so every code is refused, valid ones too.",
+                    "Make room, or mount its file system writable; until then use state: disabled to let users in.",
+                )
+            ]
+    return []
+
+
+def _try_to_write(folder: str) -> None:
+    """Write a file of the size of a token file. Raises OSError when that is not possible."""
+    path = f"{folder}/.twofactor-{os.getpid()}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    try:
+        os.unlink(path)
+        os.write(descriptor, b"#" * _WRITTEN)
+    finally:
+        os.close(descriptor)
 
 
 @contextlib.contextmanager

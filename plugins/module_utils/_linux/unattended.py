@@ -9,6 +9,7 @@ Private to this collection: may change at any time. Nobody is there to see an er
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 
@@ -20,10 +21,12 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     bypass,
     daemon,
     emergency,
+    files,
     lock,
     paths,
     pending,
     secrets,
+    token_lock,
     transaction,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
@@ -35,7 +38,13 @@ _TRY_AGAIN = 30.0
 
 
 def after_boot(platform: LinuxPlatform) -> None:
-    """Take back what was under way when the machine went down, and end bypasses that are over."""
+    """Take back what was under way when the machine went down, and end bypasses that are over.
+
+    A boot does not wait for this for ever, so that it is tried again later if it is not done by then.
+    """
+    if any(os.path.lexists(path) for path in (paths.ORIGINALS, paths.PENDING, paths.DISABLING, paths.BYPASS)):
+        agent.arm(agent.BOOT_LIMIT + _TRY_AGAIN, "expire")
+    token_lock.clear_after_boot()
     with _tried_again(), lock.one_at_a_time():
         emergency.finish()
         if transaction.recover(daemon.reload_sshd):
@@ -44,16 +53,32 @@ def after_boot(platform: LinuxPlatform) -> None:
     expire(platform)
 
 
-def expire(platform: LinuxPlatform) -> None:
-    """Take back what was cut short or not confirmed in time, end what is over, and arm the next end."""
+def expire(platform: LinuxPlatform, come: float | None = None) -> None:
+    """Take back what was cut short or not confirmed in time, end what is over, and arm the next end.
+
+    ``come`` is an end that has come by the time that has passed (seconds since 1970), whatever the clock says.
+    """
     with _tried_again():
         with lock.one_at_a_time():
+            emergency.finish()
             if transaction.recover(daemon.reload_sshd):
                 audit.log("reverted", why="the change was cut short")
             pending.revert_if(pending.is_overdue, "nobody confirmed it in time")
+            _bring_forward(come)
         end = _end_what_is_over(platform)
     if end is not None:
-        agent.arm(max(1.0, end - time.time()), "expire")
+        agent.arm_end(end)
+
+
+def _bring_forward(come: float | None) -> None:
+    """Have bypasses end now whose end has come although the clock, set back since, does not say so."""
+    now = time.time()
+    if come is None or come <= now:
+        return
+    there = bypass.parse(read_text(paths.BYPASS))
+    ended = there.ended_by(come, now)
+    if ended != there:
+        files.replace(paths.BYPASS, bypass.render(ended) or "", 0o600)
 
 
 def _end_what_is_over(platform: LinuxPlatform) -> float | None:

@@ -28,6 +28,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     paths,
     policy_file,
     secrets,
+    token_lock,
     tokens,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Host
@@ -78,6 +79,7 @@ def verify(user: str, code: str, check_mode: bool) -> Outcome:
     with lock.one_at_a_time():
         host = Host()
         lines = _token_lines(user, host)
+        _refuse_unwritable()
         policy = policy_file.parse(host.read(paths.POLICY)).policy
         entries = secrets.read_entries(host.read(paths.USERS))
         if check_mode:
@@ -118,6 +120,12 @@ def _token_lines(user: str, host: Host) -> list[tokens.TokenLine]:
             "Enrol the user first, with fleetauth.twofactor.twofactor_secret or the site playbook.",
         )
     return lines
+
+
+def _refuse_unwritable() -> None:
+    """Raise TwofactorError where PAM could not count a wrong code, and a login with a valid one would be refused."""
+    for reason in token_lock.unwritable():
+        raise reason
 
 
 def _remember(user: str, entries: secrets.Entries) -> bool:

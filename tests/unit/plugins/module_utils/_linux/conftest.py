@@ -65,9 +65,10 @@ class Root:
 
 @pytest.fixture(scope="session", autouse=True)
 def short_command() -> Iterator[None]:
-    """Spare most tests the building of the command that is left on hosts."""
+    """Spare most tests the building of the command that is left on hosts, and its running."""
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(agent, "build", lambda: "the command\n")
+        patched.setattr(agent, "problems", lambda _enforced: [])
         yield
 
 
@@ -126,6 +127,6 @@ def platform(root: Root, monkeypatch: pytest.MonkeyPatch) -> LinuxPlatform:
 def armed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
     """Return what the host was told to do later: after how many seconds, and what."""
     calls: list[tuple[float, str]] = []
-    monkeypatch.setattr(agent, "arm", lambda seconds, verb: calls.append((round(seconds), verb)))
+    monkeypatch.setattr(agent, "arm", lambda seconds, verb, _end=None: calls.append((round(seconds), verb)))
     monkeypatch.setattr(audit, "connection", lambda: "")
     return calls

@@ -1,8 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import pwd
+import re
+import socket
 import syslog
+import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -14,8 +19,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 @pytest.fixture
 def lines(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     found: list[str] = []
-    monkeypatch.setattr(syslog, "openlog", lambda *_arguments: None)
-    monkeypatch.setattr(syslog, "syslog", lambda _priority, text: found.append(text))
+    monkeypatch.setattr(audit, "_send", found.append)
     monkeypatch.setattr(audit, "account_behind", lambda: "alice")
     monkeypatch.setattr(audit, "client", lambda: "192.0.2.7")
     return found
@@ -54,12 +58,48 @@ def test_line_is_one_printable_line_whatever_the_reason(reason: str) -> None:
     assert not quoted.replace("\\\\", "").replace('\\"', "").count('"')
 
 
-def test_log_that_is_not_there_stops_nothing(lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(*_arguments: object) -> None:
-        raise OSError
+@pytest.fixture
+def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setattr(audit, "_LOG", str(tmp_path / "log"))
+    monkeypatch.setattr(audit, "_LOG_PATIENCE", 0.1)
+    return tmp_path / "log"
 
-    monkeypatch.setattr(syslog, "syslog", fail)
+
+@pytest.mark.parametrize("kind", [socket.SOCK_DGRAM, socket.SOCK_STREAM])
+def test_line_comes_as_syslog_has_it(log: Path, kind: socket.SocketKind) -> None:
+    with socket.socket(socket.AF_UNIX, kind) as daemon:
+        daemon.bind(str(log))
+        if kind == socket.SOCK_STREAM:
+            daemon.listen()
+        audit.log("disabled", why="phones löst")
+        with daemon.accept()[0] if kind == socket.SOCK_STREAM else daemon.dup() as one:
+            line = one.recv(4096).decode().rstrip("\0")
+    priority = syslog.LOG_AUTHPRIV | syslog.LOG_NOTICE
+    match = re.fullmatch(rf"<{priority}>\w{{3}} [ \d]\d \d\d:\d\d:\d\d twofactor\[(\d+)\]: (.*)", line)
+    assert match
+    assert int(match[1]) == os.getpid()
+    assert match[2].startswith('disabled by="')
+    assert 'why="phones löst"' in match[2]
+
+
+def test_log_that_is_not_there_stops_nothing(log: Path) -> None:
     audit.log("disabled", why="phones lost")
+    log.touch()
+    audit.log("disabled", why="phones lost")
+
+
+def test_log_that_hangs_stops_nothing(log: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as daemon:
+        daemon.bind(str(log))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as filler:
+            filler.connect(str(log))
+            filler.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                while True:
+                    filler.send(b"x")
+        begin = time.monotonic()
+        audit.log("disabled", why="phones lost")
+        assert time.monotonic() - begin < 5
 
 
 def test_account_behind_sudo(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -43,8 +43,8 @@ class FakePlatform:
 def platform(monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
     fake = FakePlatform()
     monkeypatch.setattr(command, "LinuxPlatform", lambda: fake)
-    for name in ("after_boot", "expire"):
-        monkeypatch.setattr(unattended, name, lambda platform, name=name: platform._answer(name))
+    monkeypatch.setattr(unattended, "after_boot", lambda platform: platform._answer("after_boot"))
+    monkeypatch.setattr(unattended, "expire", lambda platform, come: platform._answer("expire", come))
     return fake
 
 
@@ -70,7 +70,8 @@ def platform(monkeypatch: pytest.MonkeyPatch) -> FakePlatform:
             "The second factor is off.",
         ),
         (["boot"], ("after_boot",), ""),
-        (["expire"], ("expire",), ""),
+        (["expire"], ("expire", None), ""),
+        (["expire", "--end", "1800000000"], ("expire", 1800000000.0), ""),
     ],
 )
 def test_verbs(

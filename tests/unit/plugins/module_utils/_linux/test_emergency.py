@@ -154,7 +154,7 @@ def test_host_without_pam_folder_or_sshd(root: Root) -> None:
 @pytest.fixture
 def armed(monkeypatch: pytest.MonkeyPatch) -> list[tuple[float, str]]:
     calls: list[tuple[float, str]] = []
-    monkeypatch.setattr(agent, "arm", lambda seconds, verb: calls.append((seconds, verb)))
+    monkeypatch.setattr(agent, "arm", lambda seconds, verb, _end=None: calls.append((round(seconds), verb)))
     monkeypatch.setattr(audit, "account_behind", lambda: "ansible")
     return calls
 
@@ -237,7 +237,7 @@ def test_duration_that_is_none_changes_nothing(host: Root, armed: list[tuple[flo
 def test_end_that_cannot_be_had_does_not_keep_it_on(
     host: Root, armed: list[tuple[float, str]], monkeypatch: pytest.MonkeyPatch, what: str
 ) -> None:
-    def refuse(_seconds: float, _verb: str) -> None:
+    def refuse(_seconds: float, _verb: str, _end: float) -> None:
         raise TwofactorError("cannot_arm", "The host cannot be made to come back by itself.")
 
     if what == "timer":

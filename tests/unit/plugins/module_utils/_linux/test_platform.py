@@ -185,7 +185,7 @@ def test_letting_somebody_off_is_not_guarded_and_says_why(
     asked: list[bool] = []
     armed: list[str] = []
     monkeypatch.setattr(checks, "check_plan", lambda *_arguments, guarded: asked.append(guarded))
-    monkeypatch.setattr(agent, "arm", lambda seconds, verb: armed.append(f"{verb} {seconds:.0f}"))
+    monkeypatch.setattr(agent, "arm", lambda seconds, verb, _end: armed.append(f"{verb} {seconds:.0f}"))
     platform = LinuxPlatform()
     platform.apply(Change(ON, KEY, ENROL), check_mode=False)
     let_off = BypassChange(("root",), lasts="1h", reason="phone lost")

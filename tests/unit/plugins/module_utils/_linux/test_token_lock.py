@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import token_lock
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths, token_lock
 
 
 @pytest.fixture
@@ -87,3 +88,46 @@ def test_lock_that_stays_is_an_error_and_stays(path: str, monkeypatch: pytest.Mo
 
 def test_what_is_not_there_is_not_stale(path: str) -> None:
     assert not token_lock.is_stale(path)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for name in ("TOKENS", "FAILURES"):
+        (tmp_path / name).mkdir()
+        monkeypatch.setattr(paths, name, str(tmp_path / name))
+    return tmp_path
+
+
+def test_where_tokens_can_be_written_nothing_is_left(folder: Path) -> None:
+    assert token_lock.unwritable() == []
+    assert sorted(path.name for path in folder.rglob("*")) == ["FAILURES", "TOKENS"]
+
+
+@pytest.mark.parametrize("name", ["TOKENS", "FAILURES"])
+@pytest.mark.parametrize(("step", "error"), [("open", errno.EROFS), ("write", errno.ENOSPC)])
+def test_where_tokens_cannot_be_written_every_code_is_refused(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, name: str, step: str, error: int
+) -> None:
+    opened: list[str] = []
+    original = {"open": os.open, "write": os.write}
+
+    def refuse(*arguments: object, **named: object) -> object:
+        opened.append(str(arguments[0]))
+        if name in "".join(opened):
+            raise OSError(error, os.strerror(error))
+        return original[step](*arguments, **named)  # type: ignore[arg-type]
+
+    if step == "write":
+        monkeypatch.setattr(os, "unlink", lambda path: (opened.append(path), os.remove(path)))
+    monkeypatch.setattr(os, step, refuse)
+    (found,) = token_lock.unwritable()
+    assert found.code == "tokens_unwritable"
+    assert str(folder / name) in found.message
+    assert os.strerror(error) in found.message
+    assert [path for path in folder.rglob("*") if path.is_file()] == []
+
+
+def test_host_without_tokens_has_nothing_to_write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(paths, "TOKENS", str(tmp_path / "nowhere"))
+    monkeypatch.setattr(paths, "FAILURES", str(tmp_path / "nowhere"))
+    assert token_lock.unwritable() == []

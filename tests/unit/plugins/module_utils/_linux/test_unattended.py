@@ -86,7 +86,8 @@ def test_what_cannot_be_taken_back_now_is_tried_again(
         disk.setattr(files, "replace", full)
         with pytest.raises(OSError, match="No space"):
             getattr(unattended, by)(platform)
-    assert armed == [(30, "expire")]
+    # A boot that takes too long is ended, so that another try is arranged before it begins.
+    assert armed == [(75, "expire")] * (by == "after_boot") + [(30, "expire")]
     unattended.expire(platform)
     assert root.state("/etc/pam.d", "/etc/ssh") == pristine
 
@@ -176,3 +177,49 @@ def test_bypass_of_the_host_ends(root: Root, platform: LinuxPlatform, armed: lis
     event, details = root.logged[-1]
     assert (event, details["why"]) == ("changed", "the bypass is over")
     assert "/var/lib/twofactor/bypass.json" not in root.texts()
+
+
+@pytest.mark.parametrize("who", ["the host", "root"])
+def test_bypass_ends_after_its_time_though_the_clock_has_been_set_back(
+    root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]], who: str
+) -> None:
+    platform.apply(Change(ON, KEY, ENROL), check_mode=False)
+    enforced = root.state("/etc/pam.d", "/etc/ssh")
+    month = 30 * 86400.0
+    if who == "root":
+        platform.apply(Change(bypass=BypassChange(("root",), lasts="1h", reason="r")), check_mode=False)
+        ahead = Bypasses(None, {"root": Bypass(time.time() + month, "r")})
+    else:
+        platform.apply(Change({"state": "disabled", "reason": "restore"}, lasts="2h"), check_mode=False)
+        ahead = Bypasses(Bypass(time.time() + month, "restore", "root"))
+    root.put(paths.BYPASS, bypass.render(ahead) or "")
+    unattended.expire(platform)
+    assert root.state("/etc/pam.d", "/etc/ssh") != enforced, "a look in between ends nothing"
+    come = time.time() + month
+    unattended.expire(platform, come)
+    assert root.state("/etc/pam.d", "/etc/ssh") == enforced
+    assert "/var/lib/twofactor/bypass.json" not in root.texts()
+
+
+def test_end_that_has_come_leaves_later_ones(
+    root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]]
+) -> None:
+    platform.apply(Change(ON, KEY, ENROL), check_mode=False)
+    platform.apply(Change(bypass=BypassChange(("root",), lasts="1h", reason="r")), check_mode=False)
+    unattended.expire(platform, time.time() + 1800)
+    assert "user notin root" in root.texts()["/etc/pam.d/twofactor"]
+
+
+def test_locks_of_before_the_boot_go(
+    root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]]
+) -> None:
+    platform.apply(Change(ON, KEY, ENROL), check_mode=False)
+    token = root.texts()["/var/lib/twofactor/tokens/root.oath"]
+    for name in ("root.oath.lock", "root.oath.new"):
+        root.put(f"{paths.TOKENS}/{name}", "")
+    unattended.expire(platform)
+    assert "/var/lib/twofactor/tokens/root.oath.lock" in root.texts(), "a login may hold it"
+    unattended.after_boot(platform)
+    assert {path: text for path, text in root.texts().items() if "tokens/" in path} == {
+        "/var/lib/twofactor/tokens/root.oath": token
+    }
