@@ -15,6 +15,7 @@ from ansible.plugins.action import ActionBase
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._answer import answer, text
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._beside import beside_inventory
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._facts import refuse_overriding
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report import Report, report
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report_files import FORMATS, NAME, write
 
@@ -55,6 +56,7 @@ class ActionModule(ActionBase):
         answers = [answer(host, result, people.get(host)) for host, result in params["answers"].items()]
         found = report(answers, time.time(), text(params["title"]))
         try:
+            refuse_overriding(task_vars)
             folder = beside_inventory(params["folder"] or NAME, task_vars or {}, "folder")
             paths = [] if self._task.check_mode else write(found, folder, params["formats"])
         except TwofactorError as error:

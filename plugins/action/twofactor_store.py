@@ -31,6 +31,7 @@ from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._enrolment imp
     Wish,
     carry_out,
 )
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._facts import refuse_overriding
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._handover import (
     part_of,
     take_in,
@@ -91,6 +92,7 @@ class ActionModule(ActionBase):
             ],
         )
         try:
+            refuse_overriding(task_vars)
             # Plain values: Ansible's own remember where they come from, and YAML cannot write them.
             plain = json.loads(json.dumps(params))
             return _Call(plain, task_vars or {}, self._loader, bool(self._task.check_mode)).run()

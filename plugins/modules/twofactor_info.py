@@ -101,19 +101,24 @@ twofactor:
           description: When a code was last accepted, in the host's local time; null for never.
           type: str
         verified:
-          description: Whether the user has shown a valid code of the present secret; on Linux only.
+          description: Whether the user has shown a valid code of the present secret.
+          returned: on Linux
           type: bool
         recovery_left:
-          description: How many recovery codes are left; null for a user who never had any; on Linux only.
+          description: How many recovery codes are left; null for a user who never had any.
+          returned: on Linux
           type: int
         previous:
-          description: Whether the secret before is accepted as well; on Linux only.
+          description: Whether the secret before is accepted as well.
+          returned: on Linux
           type: bool
         previous_until:
-          description: When that ends; null when there is none; on Linux only.
+          description: When that ends; null when there is none.
+          returned: on Linux
           type: str
         ssh_password:
-          description: Whether the user may log in over SSH with a password; on TrueNAS only.
+          description: Whether the user may log in over SSH with a password.
+          returned: on TrueNAS
           type: bool
     clock:
       description: The clock.
@@ -132,10 +137,12 @@ twofactor:
           description: The program or kernel that says so.
           type: str
         now:
-          description: The host's time in seconds since 1970; on TrueNAS only.
+          description: The host's time in seconds since 1970.
+          returned: on TrueNAS
           type: float
         servers:
-          description: The time servers that are configured; on TrueNAS only.
+          description: The time servers that are configured.
+          returned: on TrueNAS
           type: list
           elements: str
         controller_offset:

@@ -87,13 +87,16 @@ secrets:
       description: The secret in base32, as authenticator apps take it.
       type: str
     uri:
-      description: The same as a URI for a QR code, as TrueNAS puts it; on TrueNAS only.
+      description: The same as a URI for a QR code, as TrueNAS puts it.
+      returned: on TrueNAS
       type: str
     digits:
-      description: The digits of its codes; on Linux only, since TrueNAS has them in the URI.
+      description: The digits of its codes; TrueNAS has them in the URI.
+      returned: on Linux
       type: int
     interval:
-      description: The seconds for which each is shown; on Linux only.
+      description: The seconds for which each is shown.
+      returned: on Linux
       type: int
 reasons:
   description: Why a change was refused. Nothing has changed then, for no user.

@@ -14,6 +14,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils import _printable, _result
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._facts import refuse_overriding
 
 
 class HostAction(ActionBase):
@@ -28,8 +29,11 @@ class HostAction(ActionBase):
         """Run the action."""
         super().run(tmp, task_vars)
         try:
+            arguments = dict(self._task.args)
             self._refuse_waiting_for_background()
-            return self._act(dict(self._task.args), task_vars)
+            if arguments.get("state") != "disabled":  # Nothing may stand in the way of that.
+                refuse_overriding(task_vars)
+            return self._act(arguments, task_vars)
         except TwofactorError as error:
             return failure(error)
         except RecursionError:

@@ -12,10 +12,13 @@ import re
 
 REPLACEMENT = "\N{REPLACEMENT CHARACTER}"
 _UNPRINTABLE = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff]+"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f"
+    "\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]+"
 )
 """Control characters but tab and newline, what turns the direction of writing or takes no room, lone surrogates."""
 _ESCAPE = re.compile(r"""\\(?:u([0-9a-fA-F]{4})|.)""")
+_SUSPECT = re.compile(r"\\[ubfr]")
+"""What has none of these, as nearly every answer, needs no closer look."""
 _SURROGATES = range(0xD800, 0xE000)
 
 
@@ -34,7 +37,8 @@ def json_text(text: str) -> str:
 
     Surrogates stay, since two of them are one character there. Lines may end as those of a terminal do.
     """
-    return _ESCAPE.sub(_without_control, lines(text.replace("\r\n", "\n")))
+    text = lines(text.replace("\r\n", "\n"))
+    return _ESCAPE.sub(_without_control, text) if _SUSPECT.search(text) else text
 
 
 def _without_control(escape: re.Match[str]) -> str:

@@ -12,6 +12,7 @@ import csv
 import io
 import json
 import os
+import re
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
@@ -23,6 +24,10 @@ from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report import
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report_page import page
 
 NAME = "twofactor_report"
+_FORMULA = re.compile(
+    r"""(^|[,;|\t\r\n])(?=[\t\r]|[\s"']*[=+@\-\uff1d\uff0b\uff20\uff0d\ufe66\ufe62\ufe6b\ufe63])"""
+)
+"""Where a formula would begin, its sign also in full width or small: in a cell, or after what may separate cells."""
 VERSION = 1
 """Of the JSON: raised when something in it is no longer where it was."""
 
@@ -157,10 +162,10 @@ def _csv(rows: Iterable[Iterable[object]]) -> str:
 
 
 def _safe(cell: object) -> object:
-    """Return a cell that no spreadsheet takes for a formula."""
+    """Return a cell that no spreadsheet takes for a formula, at whatever separator it splits a line."""
     if isinstance(cell, bool):
         return "yes" if cell else "no"
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(("=", "+", "-", "@")) else cell
+    return _FORMULA.sub(r"\1'", cell) if isinstance(cell, str) else cell
 
 
 def _time(when: float) -> str:

@@ -20,7 +20,10 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils import _printable
 
 Description = dict[str, dict[str, Any]]
-"""Keys as RETURN describes them: ``type``, ``elements``, ``contains``. A dict without ``contains`` has any keys."""
+"""Keys as RETURN describes them: ``type``, ``elements``, ``contains``, and ``returned`` for those that may be missing.
+
+A dict without ``contains`` has any keys.
+"""
 
 MOST_TEXT = 1 << 24
 """Characters of an answer. A host with 10,000 users reports 3 million."""
@@ -200,10 +203,11 @@ def started(answer: object) -> dict[str, Any]:
 
 
 def _value(value: object, known: dict[str, Any], place: str, depth: int, lines: bool) -> Any:
-    """Return a value of the type that is documented. None stands for what is not known, wherever it is."""
-    if value is None:
-        return None
+    """Return a value of the type that is documented. None, for what is not known, is none of a list."""
     kind = known.get("type", "")
+    is_nullable = kind != "list" and (kind != "dict" or depth > 1)
+    if value is None and is_nullable:
+        return None
     if type(value) not in _TYPES[kind]:
         raise _Unfit(place)
     if type(value) is dict:
@@ -231,6 +235,11 @@ def _mapping(
         if key not in contains:
             raise _Unfit(inner)
         result[key] = _value(one, contains[key], inner, depth + 1, lines)
+    missing = [
+        key for key, known in (contains or {}).items() if "returned" not in known and key not in result
+    ]
+    if missing:
+        raise _Unfit(f"{place}.{missing[0]}")
     return result
 
 

@@ -81,6 +81,15 @@ def test_a_lie_fails_for_the_host_and_gives_nothing_away() -> None:
     assert "passwd" not in json.dumps(result)
 
 
+@pytest.mark.parametrize(("state", "asked"), [("enabled", False), ("disabled", True)])
+def test_a_fact_in_the_place_of_a_variable_stops_all_but_switching_off(state: str, asked: bool) -> None:
+    made = action(Twofactor, lambda **dummy: {"changed": True}, state=state)
+    result = made.run(task_vars={"ansible_facts": {"twofactor_users": []}})
+
+    assert result.get("changed", False) is asked
+    assert asked or result["reasons"][0]["code"] == "fact_overrides"
+
+
 def test_an_answer_that_is_too_deep_to_be_read() -> None:
     def too_deep(**dummy: object) -> dict[str, Any]:
         raise RecursionError

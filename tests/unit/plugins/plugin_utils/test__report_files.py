@@ -5,15 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._answer import answer
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report import Report, report
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._report_files import (
     FORMATS,
+    _csv,
+    _safe,
     as_json,
     hosts_csv,
     problems_csv,
@@ -77,6 +82,55 @@ def test_csv_has_a_row_for_each_host_and_for_each_problem_of_a_host() -> None:
     assert None not in by_name["lab1.example.com"].values()
     problems = list(csv.DictReader(io.StringIO(problems_csv(made()))))
     assert len(problems) == sum(len(one.hosts) for one in made().problems)
+
+
+@pytest.mark.parametrize(
+    ("cell", "safe"),
+    [
+        ("=1", "'=1"),
+        ("+1", "'+1"),
+        ("-1", "'-1"),
+        ("@a", "'@a"),
+        ("\t=1", "'\t'=1"),
+        ("\r1", "'\r1"),
+        (" =1", "' =1"),
+        ('"=1', "'\"=1"),
+        ("'=1", "''=1"),
+        ("＝1", "'＝1"),
+        ("＋1", "'＋1"),
+        ("－1", "'－1"),
+        ("＠1", "'＠1"),
+        ("﹦1", "'﹦1"),
+        ("a;=1", "a;'=1"),
+        ("a, -1", "a,' -1"),
+        ('a|"@1', "a|'\"@1"),
+        ("a\n=1", "a\n'=1"),
+        ("a\u00a0;\u00a0=1", "a\u00a0;'\u00a0=1"),
+        ("a=1", "a=1"),
+        ("key-and-code", "key-and-code"),
+        ("well; done", "well; done"),
+    ],
+)
+def test_a_formula_is_text(cell: str, safe: str) -> None:
+    assert _safe(cell) == safe
+
+
+@settings(deadline=None)
+@given(st.lists(st.text(alphabet="=+-@＝＋－＠﹦,;|\t\r\n \"'a1", max_size=12), min_size=1, max_size=4))
+def test_no_separator_makes_a_formula_of_a_part(cells: list[str]) -> None:
+    table = _csv([["host", *cells]])
+    for separator in (",", ";", "|", "\t"):
+        parts = [
+            part for row in csv.reader(io.StringIO(table, newline=""), delimiter=separator) for part in row
+        ]
+        parts += [part for line in table.splitlines() for part in line.split(separator)]
+        assert not [part for part in parts if _is_formula(part)], table
+
+
+def _is_formula(part: str) -> bool:
+    """Tell whether a spreadsheet that strips blanks and quotes would calculate a part; an apostrophe makes it text."""
+    lead, sign = re.fullmatch(r"([\s\"']*)(.?).*", part, re.DOTALL).groups()  # type: ignore[union-attr]
+    return sign != "" and sign in "=+-@＝＋－＠﹦" and "'" not in lead
 
 
 def test_no_cell_is_a_formula() -> None:

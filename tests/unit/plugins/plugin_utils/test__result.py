@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -19,9 +20,14 @@ from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._result import
     without_output,
 )
 
+MODULES = Path(__file__).parents[4] / "plugins" / "modules"
 DESCRIPTION: dict[str, dict[str, Any]] = {
     "users": {"type": "dict", "contains": {"added": {"type": "list", "elements": "str"}}},
-    "clock": {"type": "dict", "contains": {"offset": {"type": "float"}, "synchronised": {"type": "bool"}}},
+    "clock": {
+        "type": "dict",
+        "contains": {"offset": {"type": "float"}, "synchronised": {"type": "bool", "returned": "on Linux"}},
+    },
+    "bypass": {"type": "dict", "contains": {"host": {"type": "dict"}}},
     "steps": {"type": "int"},
     "reasons": {"type": "list", "elements": "dict", "contains": {"code": {"type": "str"}}},
     "policy": {"type": "dict"},
@@ -142,8 +148,13 @@ def test_a_traceback_cannot_be_taken_for_output() -> None:
         ({"clock": {"offset": float("nan")}}, "clock.offset"),
         ({"clock": {"offset": float("inf")}}, "clock.offset"),
         ({"clock": {"offset": "0"}}, "clock.offset"),
-        ({"clock": {"other": 0}}, "clock.other"),
+        ({"clock": {"offset": 0, "other": 0}}, "clock.other"),
         ({"clock": []}, "clock"),
+        ({"clock": None}, "clock"),
+        ({"clock": {"synchronised": True}}, "clock.offset"),
+        ({"reasons": None}, "reasons"),
+        ({"users": {"added": None}}, "users.added"),
+        ({"users": {}}, "users.added"),
         ({"users": {"added": "alice"}}, "users.added"),
         ({"users": {"added": [1]}}, "users.added"),
         ({"users": {"added": [{"a": 1}]}}, "users.added"),
@@ -216,7 +227,7 @@ def test_text_is_one_line_that_controls_nothing() -> None:
 
 
 def test_what_is_not_known_is_null_below_ansibles_own_keys() -> None:
-    answer = {"steps": None, "clock": {"offset": None}, "reasons": None}
+    answer = {"steps": None, "clock": {"offset": None}, "bypass": {"host": None}}
 
     assert accepted(answer, DESCRIPTION) == answer
 
@@ -251,6 +262,23 @@ def test_one_that_was_started_otherwise(more: dict[str, Any]) -> None:
 
 def test_the_documentation_of_a_module_is_what_it_may_return() -> None:
     assert documented("twofactor_change")["reasons"]["contains"]["code"]["type"] == "str"
+
+
+def check_description(description: dict[str, dict[str, Any]]) -> None:
+    for key, known in description.items():
+        assert known["type"] in {"str", "int", "float", "bool", "list", "dict"}, key
+        assert (known["type"] == "list") == ("elements" in known), key
+        assert known["description"], key
+        assert not known.get("contains") or "dict" in (known["type"], known.get("elements")), key
+        check_description(known.get("contains") or {})
+
+
+@pytest.mark.parametrize("path", sorted(MODULES.glob("[!_]*.py")), ids=lambda path: path.stem)
+def test_every_documentation_says_the_types_of_all_keys(path: Path) -> None:
+    description = documented(path.stem)
+
+    check_description(description)
+    assert path.stem == "twofactor_report" or description["reasons"]["elements"] == "dict"
 
 
 def test_keys_that_the_controller_adds_are_none_that_a_host_may_have() -> None:

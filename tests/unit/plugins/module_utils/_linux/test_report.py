@@ -32,6 +32,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
     SecretsChange,
     UserSecret,
 )
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._result import accepted, documented
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import (
     PASSWORD_ALLOWED,
     SEEDS,
@@ -73,7 +74,8 @@ class Reported:
 
     def read(self) -> dict[str, Any]:
         found = report.report()
-        json.dumps(found)
+        answer = {"twofactor": json.loads(json.dumps(found))}
+        assert accepted(answer, documented("twofactor_info")) == answer, "the controller takes no other"
         assert not [seed for seed in SEEDS.values() if seed.hex() in json.dumps(found)]
         return found
 

@@ -13,6 +13,7 @@ import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
+from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._result import accepted, documented
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conversation import (
     CONTROL,
@@ -86,6 +87,8 @@ def test_a_healthy_nas(release: str, nas: Nas, talks: Talks) -> None:
     clock = report["clock"]
     assert clock["now"] == 1767225600.5  # type: ignore[index]
     assert clock["servers"] == ["ntp1"]  # type: ignore[index]
+    answer = {"twofactor": json.loads(json.dumps(report))}
+    assert accepted(answer, documented("twofactor_info")) == answer, "the controller takes no other"
     shown = json.dumps(report)
     assert SEED not in shown
     assert "BEGIN" not in shown
