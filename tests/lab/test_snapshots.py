@@ -13,6 +13,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.lab_commands import LabUnderTest
+from tests.support.ruins import RUINS
 
 LAB = LabUnderTest("labtest-snapshots")
 HOSTS = {"snap12": "debian12", "snap13": "debian13"}
@@ -29,18 +30,6 @@ DISK = (
     "find /etc /home /root /srv /usr/sbin /usr/lib/systemd -printf '%p %y %m %u:%g %l\\n' | sort; "
     "sha256sum /srv/data/below/file /etc/shadow"
 )
-RUIN = {
-    "sshd is removed": "dpkg --force-all --purge openssh-server >/dev/null 2>&1; rm -rf /etc/ssh /usr/sbin/sshd",
-    "chrony is stopped for good": "systemctl disable --now chrony; rm -rf /etc/chrony /var/lib/chrony",
-    "PAM is broken": "rm -rf /etc/pam.d; mkdir /etc/pam.d; echo rubbish > /etc/pam.d/sshd",
-    "units are masked": "systemctl mask --now ssh.service systemd-networkd systemd-logind dbus.socket",
-    "accounts are gone": "rm -f /etc/passwd /etc/shadow; rm -rf /home /root; mkdir /home; touch /root",
-    "a folder is another one": "rm -rf /srv/data; mkdir /srv/data; touch /srv/data/new; chattr +i /srv/data/new",
-    "it does not boot": "rm -rf /usr/lib/systemd /sbin/init",
-    "it is switched off": "systemctl poweroff",
-    "its clock is another one's": "sed -i s/timeserver/192.0.2.1/ /etc/chrony/sources.d/*; systemctl restart chrony",
-}
-
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="the lab takes root")
 
 
@@ -64,11 +53,11 @@ def host(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.mark.parametrize(
-    ("host", "how"), [*zip(itertools.cycle(HOSTS), RUIN, strict=False)], indirect=["host"], ids=RUIN
+    ("host", "how"), [*zip(itertools.cycle(HOSTS), RUINS, strict=False)], indirect=["host"], ids=RUINS
 )
 def test_a_ruined_host_is_whole_after_its_restore(host: str, how: str) -> None:
     before = LAB.shell(host, DISK), LAB.addresses()[host]
-    LAB.run("shell", host, "--", "sh", "-c", RUIN[how], check=False)
+    LAB.run("shell", host, "--", "sh", "-c", RUINS[how], check=False)
     LAB.run("restore", host)
 
     assert (LAB.shell(host, DISK), LAB.addresses()[host]) == before

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,19 +23,6 @@ from tests.lockout.points import (
 from tests.login.fleet import PASSWORD, Host, Token
 
 pytestmark = pytest.mark.starting_point
-
-
-@pytest.fixture
-def started_differently(host: Host) -> Iterator[Host]:
-    """A host whose sshd may be stopped or started with options; afterwards as it was."""
-    yield host
-    host.shell(
-        "echo 'SSHD_OPTS=' > /etc/default/ssh; systemctl stop ssh ssh.socket 2>/dev/null; "
-        "systemctl disable ssh.socket 2>/dev/null; systemctl enable ssh 2>/dev/null; "
-        "test ! -e /run/sshd.pid || kill $(cat /run/sshd.pid); "
-        "test -e /etc/ssh/ssh_host_ed25519_key || tar -C / -xpf /root/baseline/etc.tar; "
-        "systemctl reset-failed; systemctl restart ssh"
-    )
 
 
 @pytest.mark.parametrize(
@@ -124,8 +110,7 @@ def test_root_is_to_be_kept_out_and_something_lets_it_in(host: Host, path: str, 
     assert [reason["code"] for reason in again["reasons"]] == ["sshd_overridden"]
 
 
-def test_the_host_keys_have_gone(started_differently: Host) -> None:
-    host = started_differently
+def test_the_host_keys_have_gone(host: Host) -> None:
     host.shell("rm /etc/ssh/ssh_host_*")
     before = snapshot(host)
     result = host.module("twofactor_host", **wanted(Token()), guard=True)
@@ -134,21 +119,18 @@ def test_the_host_keys_have_gone(started_differently: Host) -> None:
     assert snapshot(host) == before
 
 
-def test_pam_is_off_on_the_command_line(started_differently: Host) -> None:
-    host = started_differently
+def test_pam_is_off_on_the_command_line(host: Host) -> None:
     host.shell("echo 'SSHD_OPTS=-oUsePAM=no' > /etc/default/ssh; systemctl restart ssh")
     result = refused(host, "sshd_overridden", **wanted(Token()))
     assert "usepam" in result["msg"]
 
 
-def test_a_method_on_the_command_line(started_differently: Host) -> None:
-    host = started_differently
+def test_a_method_on_the_command_line(host: Host) -> None:
     host.shell("echo 'SSHD_OPTS=-oAuthenticationMethods=publickey' > /etc/default/ssh; systemctl restart ssh")
     carried_out(host, Token())
 
 
-def test_sshd_reads_another_file(started_differently: Host) -> None:
-    host = started_differently
+def test_sshd_reads_another_file(host: Host) -> None:
     host.shell(
         "grep -v ^Include /etc/ssh/sshd_config > /etc/ssh/own_config; "
         "echo 'SSHD_OPTS=\"-f /etc/ssh/own_config\"' > /etc/default/ssh; systemctl restart ssh"
@@ -166,18 +148,10 @@ def test_sshd_reads_another_file(started_differently: Host) -> None:
 OTHER_PORT = 2222
 
 
-@pytest.fixture
-def beside(host: Host) -> Iterator[Host]:
-    """A host on which somebody may have started more than one sshd, which have gone afterwards."""
-    yield host
-    host.shell(f"pkill -f '[s]shd.* {OTHER_PORT} .listener'", check=False)
-    host.shell("systemctl restart ssh")
-
-
 @pytest.mark.parametrize("method", ["key_and_code", "password_and_code"])
-def test_a_second_sshd_as_a_way_back(beside: Host, method: str) -> None:
+def test_a_second_sshd_as_a_way_back(host: Host, method: str) -> None:
     """It writes the pid file of the first, so that whoever goes by that would tell the wrong one to read anew."""
-    host, token = beside, Token()
+    token = Token()
     host.shell(f"/usr/sbin/sshd -p {OTHER_PORT}")
     way: dict[str, Any] = {"key": True} if method == "key_and_code" else {"password": PASSWORD}
     assert host.ssh("alice", port=OTHER_PORT, **way)
@@ -190,8 +164,8 @@ def test_a_second_sshd_as_a_way_back(beside: Host, method: str) -> None:
         assert host.ssh("alice", port=port, **way)
 
 
-def test_another_sshd_with_a_configuration_of_its_own(beside: Host) -> None:
-    host, token = beside, Token()
+def test_another_sshd_with_a_configuration_of_its_own(host: Host) -> None:
+    token = Token()
     host.shell(f"printf 'UsePAM yes\n' > /etc/ssh/own; /usr/sbin/sshd -f /etc/ssh/own -p {OTHER_PORT}")
     result = refused(host, "other_sshd", **wanted(token))
     assert "/etc/ssh/own" in result["msg"]
@@ -203,8 +177,8 @@ def test_another_sshd_with_a_configuration_of_its_own(beside: Host) -> None:
     assert problem_codes(host) == []
 
 
-def test_another_sshd_that_reads_our_drop_in_as_well(beside: Host) -> None:
-    host, token = beside, Token()
+def test_another_sshd_that_reads_our_drop_in_as_well(host: Host) -> None:
+    token = Token()
     host.shell("echo 'Include /etc/ssh/sshd_config.d/*.conf' > /etc/ssh/own")
     host.shell(f"/usr/sbin/sshd -f /etc/ssh/own -p {OTHER_PORT}")
     carried_out(host, token)
@@ -222,8 +196,8 @@ def test_sshd_asks_another_service_of_pam(host: Host) -> None:
     assert "PAMServiceName" in result["msg"]
 
 
-def test_sshd_is_stopped(started_differently: Host) -> None:
-    host, token = started_differently, Token()
+def test_sshd_is_stopped(host: Host) -> None:
+    token = Token()
     host.apply(policy={"state": "enabled", "services": [], "exempt_users": ["ansible"]})  # leaves the command
     host.shell("systemctl stop ssh")
     assert "Changed" in apply_at_the_console(host, wanted(token))
@@ -232,24 +206,21 @@ def test_sshd_is_stopped(started_differently: Host) -> None:
     protects(host, token)
 
 
-def test_sshd_is_started_by_its_socket(started_differently: Host) -> None:
-    host = started_differently
+def test_sshd_is_started_by_its_socket(host: Host) -> None:
     host.shell("systemctl disable --now ssh 2>/dev/null; systemctl enable --now ssh.socket 2>/dev/null")
     assert host.shell("systemctl is-active ssh.socket").strip() == "active"
     assert host.shell("systemctl is-active ssh.service", check=False).strip() != "active"
     carried_out(host, Token())
 
 
-def test_sshd_is_started_by_its_socket_with_pam_off(started_differently: Host) -> None:
-    host = started_differently
+def test_sshd_is_started_by_its_socket_with_pam_off(host: Host) -> None:
     host.shell("echo 'SSHD_OPTS=-oUsePAM=no' > /etc/default/ssh")
     host.shell("systemctl disable --now ssh 2>/dev/null; systemctl enable --now ssh.socket 2>/dev/null")
     result = refused(host, "sshd_overridden", **wanted(Token()))
     assert "usepam" in result["msg"]
 
 
-def test_sshd_is_not_there(started_differently: Host) -> None:
-    host = started_differently
+def test_sshd_is_not_there(host: Host) -> None:
     host.apply(policy={"state": "enabled", "services": [], "exempt_users": ["ansible"]})
     host.shell("rm /etc/pam.d/sshd")
     before = snapshot(host)

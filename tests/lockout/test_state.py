@@ -33,11 +33,9 @@ def enforced(host: Host) -> tuple[Host, Token]:
 @pytest.mark.parametrize("folder", ["/etc", "/etc/ssh/sshd_config.d", "/etc/pam.d"])
 def test_a_folder_is_read_only(host: Host, folder: str) -> None:
     host.shell(f"mount --bind {folder} {folder} && mount -o remount,ro,bind {folder}")
-    try:
-        result = refused(host, "read_only", **wanted(Token()))
-        assert folder in result["msg"]
-    finally:
-        host.shell(f"umount {folder}")
+    result = refused(host, "read_only", **wanted(Token()))
+    assert folder in result["msg"]
+    host.shell(f"umount {folder}")
     carried_out(host, Token())
 
 
@@ -47,10 +45,7 @@ def test_a_disk_is_full(host: Host, folder: str) -> None:
         f"mkdir -p {folder}; cp -a {folder} /root/kept; mount -t tmpfs -o size=20m,mode=755 tmpfs {folder};"
         f"cp -a /root/kept/. {folder}/; cat /dev/zero > {folder}/filler 2>/dev/null; true"
     )
-    try:
-        refused(host, "disk_full", **wanted(Token()))
-    finally:
-        host.shell(f"umount {folder}; rm -rf /root/kept; systemctl reload-or-restart ssh")
+    refused(host, "disk_full", **wanted(Token()))
 
 
 @pytest.mark.parametrize("file", ["/etc/pam.d/sshd", "/etc/ssh/sshd_config.d/00-twofactor.conf"])
@@ -58,11 +53,8 @@ def test_a_file_that_cannot_be_replaced(enforced: tuple[Host, Token], file: str)
     """It is mounted by itself, as in containers: found out in the middle of a change, all of which is taken back."""
     host, token = enforced
     host.shell(f"mount --bind {file} {file}")
-    try:
-        refused(host, "os_error", module="twofactor_ssh", methods=["password_and_code"])
-        protects(host, token)
-    finally:
-        host.shell(f"umount {file}")
+    refused(host, "os_error", module="twofactor_ssh", methods=["password_and_code"])
+    protects(host, token)
 
 
 # Token files.
@@ -111,10 +103,8 @@ def test_a_token_file_that_pam_oath_would_not_read(host: Host, line: str) -> Non
 
 def test_a_change_that_was_cut_short(host: Host) -> None:
     token = Token()
+    before = host.shell("cat /etc/pam.d/sshd")
     host.apply(**wanted(token))
-    before = host.shell(
-        "cat /root/baseline/sshd 2>/dev/null || tar -C / -xOf /root/baseline/etc.tar etc/pam.d/sshd"
-    )
     original = {
         "data": base64.b64encode(before.encode()).decode(),
         "mode": 0o644,

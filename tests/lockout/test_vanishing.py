@@ -8,12 +8,11 @@ from __future__ import annotations
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.lockout.conftest import _lab, clean
+from tests.lockout.conftest import _lab
 from tests.lockout.points import carried_out, protects, wanted
 from tests.login.controller import Controller
 from tests.login.fleet import Host, Token, wait_until
@@ -33,13 +32,6 @@ def _cable(host: Host, verb: str) -> None:
     _lab(verb, host.name)
 
 
-@pytest.fixture
-def cable(host: Host) -> Iterator[Host]:
-    """A host whose network is mended afterwards."""
-    yield host
-    _cable(host, "mend")
-
-
 def _controller(folder: Path, host: Host, token: Token, within: int) -> Controller:
     """Have the role bring alice's token and ask for it."""
     return Controller(
@@ -53,8 +45,8 @@ def _controller(folder: Path, host: Host, token: Token, within: int) -> Controll
     )
 
 
-def test_the_controller_vanishes_right_after_the_change(cable: Host, tmp_path: Path) -> None:
-    host, before = cable, cable.files("/etc/pam.d", "/etc/ssh")
+def test_the_controller_vanishes_right_after_the_change(host: Host, tmp_path: Path) -> None:
+    before = host.files("/etc/pam.d", "/etc/ssh")
     assert host.ssh("alice", key=True)
     controller = _controller(tmp_path, host, Token(), WITHIN)
     wait_until(lambda: _is_there(host, PENDING), 60, "the change")
@@ -74,9 +66,9 @@ def test_the_controller_vanishes_right_after_the_change(cable: Host, tmp_path: P
     assert "nobody confirmed it in time" in [line for line in log if "change_reverted" not in line][-1]
 
 
-def test_the_controller_comes_back_too_late(cable: Host, tmp_path: Path) -> None:
+def test_the_controller_comes_back_too_late(host: Host, tmp_path: Path) -> None:
     """The role cannot confirm, and says that the host has taken the change back."""
-    host, token = cable, Token()
+    token = Token()
     controller = _controller(tmp_path, host, token, 4)
     wait_until(lambda: _is_there(host, PENDING), 60, "the change")
     _cable(host, "cut")
@@ -117,8 +109,9 @@ def test_confirmed_in_time_it_stays(host: Host, tmp_path: Path) -> None:
 )
 def test_the_power_goes_in_the_middle(host: Host, call: str) -> None:
     """A change is held up on its way into a system call, and the host is switched off there."""
-    name, number = _find(host, call)
-    clean(host)
+    name, number, change = _find(host, call)
+    host.restore()
+    host.shell("cat > /root/change.json", stdin=change)
     before = _base(host)
     host.shell(
         f"nohup strace -qq -s 200 -o /root/trace -e trace={name} -e inject={name}:delay_enter=100s:when={number} "
@@ -140,8 +133,9 @@ def test_the_power_goes_in_the_middle(host: Host, call: str) -> None:
 
 def test_the_change_itself_is_killed(host: Host) -> None:
     """Nobody is there to run it again; what would have taken the change back unconfirmed takes back what there is."""
-    name, number = _find(host, r"kill\(.*SIGHUP")
-    clean(host)
+    name, number, change = _find(host, r"kill\(.*SIGHUP")
+    host.restore()
+    host.shell("cat > /root/change.json", stdin=change)
     before = _base(host)
     host.shell(
         "sed 's/^{/{\"confirm_within\": 5, /' /root/change.json > /root/waiting.json; "
@@ -164,18 +158,18 @@ def _base(host: Host) -> dict[str, str]:
     return host.files("/etc/pam.d", "/etc/ssh")
 
 
-def _find(host: Host, call: str) -> tuple[str, int]:
-    """Make the change once, whole, and return the call that fits: its name, and its number among those."""
+def _find(host: Host, call: str) -> tuple[str, int, str]:
+    """Make a change once, whole, and return the call that fits: its name, its number among those, and the change."""
     _base(host)
-    change = {**wanted(Token()), "guard": False}
-    host.shell("cat > /root/change.json", stdin=json.dumps(change))
+    change = json.dumps({**wanted(Token()), "guard": False})
+    host.shell("cat > /root/change.json", stdin=change)
     host.shell(
         "strace -qq -s 200 -o /root/trace -e trace=rename,unlink,kill twofactor apply < /root/change.json"
     )
     lines = _trace(host)
     place = next(number for number, line in enumerate(lines) if re.match(call, line))
     name = lines[place].partition("(")[0]
-    return name, sum(line.startswith(f"{name}(") for line in lines[: place + 1])
+    return name, sum(line.startswith(f"{name}(") for line in lines[: place + 1]), change
 
 
 def _trace(host: Host) -> list[str]:

@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any
 
 import pyotp
+from lablib.common import LabError
+from lablib.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "tests" / "lab" / "lab"
@@ -108,35 +110,38 @@ class Host:
         self.address: str = facts["ansible_host"]
         self.facts = facts
         self.key: str = facts["ansible_ssh_private_key_file"]
+        self.lab = lab
         self._env = {**os.environ, "FLEETAUTH_LAB": lab}
         self._inventory = inventory
 
     def shell(self, command: str, check: bool = True, stdin: str = "") -> str:
         """Run a shell command as root inside the host, not by way of its sshd; return what it printed."""
-        done = subprocess.run(
-            [LAB, "shell", self.name, "--", "sh", "-c", command],
-            input=stdin,
-            capture_output=True,
-            text=True,
-            env=self._env,
-            check=False,
-            timeout=180,
-        )
+        try:
+            inside = Lab(self.lab).host(self.name).inside(["sh", "-c", command])
+        except LabError as error:
+            if check:
+                raise AssertionError(f"{command!r} on {self.name}: {error}") from error
+            return ""
+        done = subprocess.run(inside, input=stdin, capture_output=True, text=True, check=False, timeout=180)
         if check and done.returncode != 0:
             raise AssertionError(f"{command!r} on {self.name}: {done.stdout}{done.stderr}")
         return done.stdout
 
     def restart(self) -> None:
         """Cut the power, and boot again on the same disk."""
-        done = subprocess.run(
-            [LAB, "restart", self.name],
-            capture_output=True,
-            text=True,
-            env=self._env,
-            check=False,
-            timeout=180,
+        run_lab(self.lab, "restart", self.name)
+
+    def restore(self) -> None:
+        """Put back what the suite's snapshot has, and boot."""
+        run_lab(self.lab, "restore", self.name)
+        self.wait_until_ready()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the host has booted to the end, and its clock is synchronized where it has a time server."""
+        self.shell(
+            "systemctl is-system-running --wait >/dev/null; "
+            "test ! -e /etc/chrony/sources.d/lab.sources || chronyc waitsync 300 0 0 0.1 >/dev/null"
         )
-        assert done.returncode == 0, done.stdout + done.stderr
 
     def module(self, module: str, *extra: str, user: str = "", **options: Any) -> dict[str, Any]:
         """Run a module of the collection ad hoc and return its result; ``extra`` are more arguments.

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -127,21 +126,12 @@ def test_a_configuration_that_does_not_read_drop_ins_first(host: Host, place: st
     assert host.files("/etc/ssh") == before
 
 
-@pytest.fixture
-def started_with(host: Host) -> Iterator[Callable[[str], None]]:
-    """Start sshd with an option on its command line; afterwards as it was."""
-
-    def start(option: str) -> None:
-        host.shell(f"echo 'SSHD_OPTS={option and '-o' + option}' > /etc/default/ssh; systemctl restart ssh")
-
-    yield start
-    start("")
+def _start_sshd_with(host: Host, option: str) -> None:
+    host.shell(f"echo 'SSHD_OPTS=-o{option}' > /etc/default/ssh; systemctl restart ssh")
 
 
-def test_an_option_on_the_command_line_that_cannot_be_outranked(
-    host: Host, started_with: Callable[[str], None]
-) -> None:
-    started_with("UsePAM=no")
+def test_an_option_on_the_command_line_that_cannot_be_outranked(host: Host) -> None:
+    _start_sshd_with(host, "UsePAM=no")
     before = host.files("/etc", "/var/lib/twofactor")
     result = host.module("twofactor_host", **ON, secrets=_user())
     assert result["failed"]
@@ -151,8 +141,8 @@ def test_an_option_on_the_command_line_that_cannot_be_outranked(
     assert host.ssh("alice", key=True)
 
 
-def test_an_option_on_the_command_line_that_can(host: Host, started_with: Callable[[str], None]) -> None:
-    started_with("AuthenticationMethods=publickey")
+def test_an_option_on_the_command_line_that_can(host: Host) -> None:
+    _start_sshd_with(host, "AuthenticationMethods=publickey")
     token = Token()
     host.apply(**ON, secrets=_user(secret=token.secret))
     assert not host.ssh("alice", key=True)
@@ -189,9 +179,6 @@ def test_a_broken_sshd_configuration_is_not_made_worse(host: Host) -> None:
 def test_a_missing_pam_module(host: Host) -> None:
     folder = "$(dirname $(find /lib/ /usr/lib/ -name pam_oath.so | head -1))"
     host.shell(f"mv {folder}/pam_oath.so /root/")
-    try:
-        result = host.module("twofactor_host", **ON, secrets=_user())
-        assert result["failed"]
-        assert "libpam-oath" in result["msg"]
-    finally:
-        host.shell("mv /root/pam_oath.so $(dirname $(find /lib/ /usr/lib/ -name pam_unix.so | head -1))/")
+    result = host.module("twofactor_host", **ON, secrets=_user())
+    assert result["failed"]
+    assert "libpam-oath" in result["msg"]

@@ -83,9 +83,10 @@ def test_from_one_way_in_to_another_and_back(host: Host) -> None:
 
 
 def test_a_hand_edit_is_reported_and_repaired(host: Host) -> None:
+    host.shell("cp -a /etc/pam.d /root/")
     host.apply(**_wanted(["key_and_code"]))
     after = host.files("/etc/pam.d", "/etc/ssh")
-    host.shell("cp /root/baseline/pam.d/sudo /root/baseline/pam.d/sshd /etc/pam.d/")
+    host.shell("cp /root/pam.d/sudo /root/pam.d/sshd /etc/pam.d/")
     report = host.module("twofactor_info")["twofactor"]
     codes = {problem["code"] for problem in report["problems"]}
     assert {"service_not_covered", "ssh_not_asking"} <= codes

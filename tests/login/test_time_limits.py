@@ -60,12 +60,10 @@ def test_what_cannot_be_taken_back_in_time_is_tried_again(host: Host) -> None:
     before = host.files("/etc/pam.d", "/etc/ssh")
     host.apply(**_wanted(Token()), confirm_within=8)
     host.shell("mount -o bind /etc/pam.d /etc/pam.d && mount -o remount,bind,ro /etc/pam.d")
-    try:
-        wait_until(lambda: "Read-only" in host.shell("journalctl -q --no-pager -n 50 -o cat"), 20)
-        assert not _is_off(host), "it could not be taken back as a whole"
-        assert host.ssh("alice", key=True), "and shuts nobody out meanwhile"
-    finally:
-        host.shell("umount /etc/pam.d")
+    wait_until(lambda: "Read-only" in host.shell("journalctl -q --no-pager -n 50 -o cat"), 20)
+    assert not _is_off(host), "it could not be taken back as a whole"
+    assert host.ssh("alice", key=True), "and shuts nobody out meanwhile"
+    host.shell("umount /etc/pam.d")
     wait_until(lambda: host.files("/etc/pam.d", "/etc/ssh") == before, 60)
     assert host.ssh("alice", key=True)
 

@@ -58,6 +58,11 @@ def _make(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
 
 
+def _joining(folders: list[Path]) -> list[str]:
+    """Return what to put before a command so that it runs in some groups."""
+    return ["sh", "-euc", JOIN, "join", *(str(folder / "cgroup.procs") for folder in folders), "--"]
+
+
 class Group:
     """The control group of one host, or with ``host`` left out of a whole lab."""
 
@@ -79,11 +84,10 @@ class Group:
                 *("--property=Delegate=yes", f"--unit={self.unit}"),
                 *("--description=a host of the fleetauth test lab", "--"),
             ]
-        files = []
-        for place in self.places:
-            _make(place / self.inside)
-            files.append(str(place / self.inside / "cgroup.procs"))
-        return ["sh", "-euc", JOIN, "join", *files, "--"]
+        folders = [place / self.inside for place in self.places]
+        for folder in folders:
+            _make(folder)
+        return _joining(folders)
 
     def processes(self) -> list[int]:
         """Return the processes in this group and below."""
@@ -139,11 +143,8 @@ class Group:
                 with contextlib.suppress(OSError):
                     folder.rmdir()
 
-    def enter(self) -> None:
-        """Make this process a member, beside the services of the host's own systemd."""
-        leader = self.leader()
-        if leader is None:
-            raise LabError("the host is not running")
+    def joiner(self, leader: int) -> list[str]:
+        """Return what to put before a command so that it runs beside the services of the host's own systemd."""
         own = Path(f"/proc/{leader}/cgroup").read_text(encoding="ascii")
         path = re.search(r"^0::/(.*)$", own, re.MULTILINE)
         if path is None:
@@ -152,7 +153,7 @@ class Group:
         # process must not be once the host's systemd has switched controllers on.
         folder = self.places[0] / path[1].removesuffix("/init.scope") / "lab-shell"
         folder.mkdir(exist_ok=True)
-        (folder / "cgroup.procs").write_text(str(os.getpid()), encoding="ascii")
+        return _joining([folder])
 
 
 def remove_slice() -> None:

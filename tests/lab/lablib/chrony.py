@@ -19,7 +19,7 @@ FOLDER = "/var/lib/chrony"
 
 PREPARE = f"""\
 systemctl is-active --quiet chrony || exit 0
-chronyc waitsync 1 >/dev/null || exit 0
+chronyc -c sources | grep -q '^.,[*],' || exit 0
 mkdir -p /etc/systemd/system/chrony.service.d
 cat > /etc/systemd/system/chrony.service.d/lab-resume.conf <<'END'
 [Service]
@@ -47,6 +47,6 @@ resume
 def prepare_resume(host: Host) -> None:
     """Have a running host's chronyd keep its measurements when the host is shut down, and use them after each restore.
 
-    A host whose clock is not synchronized is left as it is.
+    A host whose clock is not synchronized with another one's is left as it is.
     """
     host.ask("sh", "-euc", PREPARE)

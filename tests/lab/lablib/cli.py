@@ -110,7 +110,8 @@ def _inventory(lab: Lab, _options: argparse.Namespace) -> None:
 
 def _shell(lab: Lab, options: argparse.Namespace) -> None:
     command = options.command[1:] if options.command[:1] == ["--"] else options.command
-    lab.host(options.name).shell(command)
+    words = lab.host(options.name).inside(command)
+    os.execvp(words[0], words)
 
 
 def _restart(lab: Lab, options: argparse.Namespace) -> None:

@@ -71,12 +71,15 @@ PACKAGES = (
     *("iproute2", "iputils-ping", "less", "procps"),
 )
 
-# What the roles install, and for tests a Kerberos realm and other login servers, with everything they need.
-SHELF = (
-    *("chrony", "libpam-oath", "oathtool", "cockpit-ws", "cockpit-system", "cockpit-bridge"),
+# What the roles install; a web console in a Kerberos realm; other login servers.
+TWOFACTOR = ("chrony", "libpam-oath", "oathtool")
+CONSOLE = (
+    *("cockpit-ws", "cockpit-system", "cockpit-bridge"),
     *("krb5-kdc", "krb5-admin-server", "krb5-user", "curl"),
-    *("dropbear-bin", "tinysshd", "inetutils-telnetd", "shellinabox"),
 )
+LOGIN_SERVERS = ("dropbear-bin", "tinysshd", "inetutils-telnetd", "shellinabox")
+# What hosts can install, with everything that it needs.
+SHELF = (*TWOFACTOR, *CONSOLE, *LOGIN_SERVERS)
 
 # What the host has on which tests/lab/core runs Ansible, and pip's settings there.
 CONTROLLER = ("git", "python3-venv")
@@ -158,6 +161,25 @@ def _debian(number: int, suite: str, penalties: bool, shelf: tuple[str, ...] = S
     )
 
 
+def _with_packages(number: int) -> tuple[Image, Image]:
+    """Return layers that spare each host of a suite the installing."""
+    base = f"debian{number}"
+    return (
+        Image(
+            name=f"{base}-twofactor",
+            summary=f"Debian {number} with the packages that the roles install",
+            base=base,
+            packages=TWOFACTOR,
+        ),
+        Image(
+            name=f"{base}-console",
+            summary="the same with a web console, and what a Kerberos realm takes",
+            base=f"{base}-twofactor",
+            packages=CONSOLE,
+        ),
+    )
+
+
 TIME_SERVER_SETTINGS = """\
 # The lab's own source of time: it serves the machine's clock, whatever that says.
 local stratum 5
@@ -230,6 +252,8 @@ IMAGES: dict[str, Image] = {
             packages=("chrony", "libpam-oath"),
             script=TRUENAS_SCRIPT,
         ),
+        *_with_packages(12),
+        *_with_packages(13),
         *map(_truenas, TRUENAS_RELEASES),
     )
 }

@@ -13,7 +13,6 @@ The overlay is mounted in a mount namespace of the nspawn process, so it goes wh
 
 from __future__ import annotations
 
-import ctypes
 import os
 import re
 import socket
@@ -22,7 +21,6 @@ import subprocess
 import time
 import uuid
 from pathlib import Path
-from typing import NoReturn
 
 from . import images
 from .cgroups import Group
@@ -65,7 +63,6 @@ IgnoreCarrierLoss=yes
 GOODBYE = struct.pack(">IBBIII6x", 20, 6, 1, 11, 0, 0)
 
 SHELL_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-PR_CAPBSET_DROP = 24
 
 
 class HostEnded(LabError):
@@ -296,22 +293,20 @@ class Host:
         into = ("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid")
         return run(*into, *command, check=False)
 
-    def shell(self, command: list[str]) -> NoReturn:
-        """Become a command that runs as root inside the host; sshd is not needed for it."""
+    def inside(self, command: list[str]) -> list[str]:
+        """Return what runs a command as root inside the host, or a shell without one; sshd is not needed for it."""
         leader = self.group.leader()
         if leader is None:
             raise LabError(f"{self.name} is not running; `lab up` boots it")
-        self.group.enter()
-        _drop_capabilities(leader)
         terminal = os.environ.get("TERM", "dumb")
-        inside = command or ["bash", "--login"]
-        words = [
+        return [
+            *self.group.joiner(leader),
+            *("setpriv", f"--bounding-set=-all,{_capabilities(leader)}", "--"),
             *("nsenter", f"--target={leader}", "--mount", "--uts", "--ipc", "--net", "--pid"),
             *("--cgroup", "--", "env", "-i", "-C", "/root", f"PATH={SHELL_PATH}", "HOME=/root"),
             *("USER=root", "LOGNAME=root", "SHELL=/bin/bash", "LANG=C.UTF-8", f"TERM={terminal}"),
-            *inside,
+            *(command or ["bash", "--login"]),
         ]
-        os.execvp("nsenter", words)
 
 
 def name_of(process: int) -> str:
@@ -350,13 +345,9 @@ def create(folder: Path, image: str, number: int, network: Network, public_key: 
     )
 
 
-def _drop_capabilities(leader: int) -> None:
-    """Keep only what the host's own processes may have; above all not the setting of the clock."""
+def _capabilities(leader: int) -> str:
+    """Return what the host's own processes may have, for setpriv(1); above all not the setting of the clock."""
     status = Path(f"/proc/{leader}/status").read_text(encoding="utf-8")
     found = re.search(r"^CapBnd:\s*(\w+)$", status, re.MULTILINE)
     allowed = int(found[1], 16) if found else 0
-    last = int(Path("/proc/sys/kernel/cap_last_cap").read_text(encoding="ascii"))
-    libc = ctypes.CDLL(None, use_errno=True)
-    for capability in range(last + 1):
-        if not allowed >> capability & 1:
-            libc.prctl(PR_CAPBSET_DROP, capability, 0, 0, 0)
+    return ",".join(f"+cap_{number}" for number in range(allowed.bit_length()) if allowed >> number & 1)
