@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Iterator
 
 import pytest
 
@@ -40,16 +39,9 @@ OWN_CONFIG = "UsePAM yes\nKbdInteractiveAuthentication yes\n"
 
 
 @pytest.fixture
-def doors(host: Host) -> Iterator[Host]:
-    """A host where other login servers may be started; afterwards none listens on any of their ports."""
-    yield host
-    host.shell(
-        "systemctl stop other.socket 'other@*' inetutils-inetd shellinabox 2>/dev/null; "
-        "rm -f /etc/systemd/system/other* /etc/inetd.conf; systemctl daemon-reload; "
-        f"for pid in $(ss -Htlnp 'sport = {PORT}' | grep -o 'pid=[0-9]*' | cut -d= -f2); do kill $pid; done; "
-        "rm -rf /root/strange /root/start /home/alice/x /home/alice/fifo; systemctl restart ssh",
-        check=False,
-    )
+def doors(host: Host) -> Host:
+    """A host where other login servers may be started."""
+    return host
 
 
 def _install(host: Host, *packages: str) -> None:

@@ -73,7 +73,8 @@ def test_from_one_way_in_to_another_and_back(host: Host) -> None:
     with_key = host.files("/etc/pam.d", "/etc/ssh")
     host.module("twofactor_ssh", methods=["password_and_code"])
     with_password = host.files("/etc/pam.d", "/etc/ssh")
-    assert with_password["/etc/pam.d/sshd"] != with_key["/etc/pam.d/sshd"]
+    drop_in = "/etc/ssh/sshd_config.d/00-twofactor.conf"
+    assert with_password[drop_in] != with_key[drop_in]
     host.module("twofactor_ssh", methods=["key_and_code"])
     assert host.files("/etc/pam.d", "/etc/ssh") == with_key
     host.module("twofactor_ssh", state="disabled")
