@@ -184,6 +184,10 @@ lockout: setup ## hostile starting points: refused, or handled and logged in thr
 killsweep: setup ## a change killed at every point; ARGS=--short for a sample; as root
 	python tests/killsweep/killsweep.py $(ARGS)
 
+.PHONY: doors
+doors: setup ## every door, tried with single factors after everything that may happen to a host; ARGS=--short for each drift once; as root
+	PYTHONPATH=tests/lab python -m tests.doors.doors $(ARGS)
+
 .PHONY: soak
 soak: setup ## 200 logins on each host while tokens and policy change; ARGS=--short for fewer; as root
 	pytest -n 2 $(ARGS) tests/soak
