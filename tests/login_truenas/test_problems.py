@@ -17,6 +17,8 @@ BETWEEN = {
     "25.04.0": "25.04",
     "25.04.1": "25.04",
     "26.0.0-BETA.1": "26.0",
+    "26.0.0": "26.0",
+    "27.0.0-MASTER-20261120-093012": "26.0",
 }
 """Versions that do something else than the later ones of their release, and the image for each."""
 

@@ -137,6 +137,21 @@ def test_a_part_that_fails_after_disabling_says_that_it_is_disabled(manage: Mana
     assert not managed.settings["enabled"]
 
 
+@pytest.mark.parametrize("version", [version for version in PER_USER if version >= "25.10"])
+@pytest.mark.parametrize("lasts", ["", "2h"])
+def test_check_mode_knows_whether_it_comes_back(manage: Manage, version: str, lasts: str) -> None:
+    """The last secret may go with the second factor, but not while that is off for a time only."""
+    managed = manage(version)
+    managed.nas.enroll("root")
+    managed.nas.call("auth.twofactor.update", {"enabled": True})
+    change = Change(policy={"state": "disabled"}, secrets=secrets("root", state="absent"), lasts=lasts)
+    expected = ["nobody_enrolled"] if lasts else []
+    assert managed.refusal(change, check_mode=True) == expected
+    assert managed.settings["enabled"]
+    assert managed.refusal(change) == expected
+    assert not managed.settings["enabled"], "it is off whatever becomes of the rest"
+
+
 def _wishes() -> list[tuple[Any, ...]]:
     """Return every state of a NAS and every wish about it: enabled, ssh, root enrolled and open; what is wanted."""
     states = itertools.product([False, True], repeat=4)

@@ -17,7 +17,6 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
     describe,
-    later,
     middleware,
     notes,
     oath,
@@ -89,7 +88,7 @@ def _broken_off(nas: Middleware, plan: Plan, error: TwofactorError, progress: Pr
         progress.under_way = []  # TrueNAS looks at arguments before it does anything
     made = [*progress.done, *progress.under_way]
     back = pending.undo(plan, made)
-    failed = pending.take_back(nas, later.as_data(back)) if back else []
+    failed = pending.take_back(nas, back)
     progress.stands = bool(failed)
     return describe.taken_back(error, progress.done, back, failed) if made else error
 

@@ -82,20 +82,21 @@ def cut_short(error: TwofactorError, done: list[Call]) -> TwofactorError:
 
 
 def taken_back(
-    error: TwofactorError, done: list[Call], back: list[Call], failed: list[TwofactorError]
+    error: TwofactorError, done: list[Call], back: list[Call], failed: list[tuple[Call, TwofactorError]]
 ) -> TwofactorError:
     """Return ``error`` with what had been done before it, and what became of it.
 
-    ``back`` are the calls that take settings back, ``failed`` an error for each of them that failed.
+    ``back`` are the calls that take settings back, ``failed`` those of them that failed, and why.
     """
+    standing = [call for call, dummy in failed]
+    gone = [call for call in back if call not in standing]
     why = {call.why for call in back}
     rest = [call for call in done if call.why not in why]
+    error = add_remedy(error, f"This has been taken back: {_steps(gone)}." if gone else "")
     if failed:
-        reasons = " ".join(error.message for error in failed)
-        error = add_remedy(error, f"This could not be taken back: {_steps(back)}. {reasons}")
-    elif back:
-        error = add_remedy(error, f"This has been taken back: {_steps(back)}.")
-    return cut_short(error, rest) if rest else add_remedy(error, "")
+        reasons = " ".join(reason.message for dummy, reason in failed)
+        error = add_remedy(error, f"This could not be taken back: {_steps(standing)}. {reasons}")
+    return cut_short(error, rest)
 
 
 def _steps(calls: list[Call]) -> str:

@@ -82,13 +82,14 @@ class _End:
         self._lasts, self._reason = lasts, reason
         self._seconds = seconds_of(lasts) if lasts else 0.0
         self._bypass = later.read(later.BYPASS)
+        self._runs = later.is_due(later.BYPASS)
         self._arms = False
 
     def decide(self, enabled: bool | None) -> None:
         """Decide what to arrange. ``enabled`` is None when the middleware does not say."""
         if not self._seconds:
-            self.changes = self._bypass is not None
-        elif enabled or self._bypass is not None:
+            self.changes = self._runs
+        elif enabled or self._runs:
             self._arms = bool(enabled) or not self._is_arranged()
             self.changes = self._arms
         else:

@@ -68,12 +68,20 @@ def unit(kind: str) -> str:
     return f"fleetauth-twofactor-{kind}"
 
 
-def read(kind: str) -> Later | None:
-    """Return what is to be done later, None when nothing is, or when the file is damaged or being carried out."""
+def read(kind: str, ending: str = "json") -> Later | None:
+    """Return what is to be done later, None when nothing is or the file is damaged.
+
+    What is being done just now has the ``ending`` begun.
+    """
     try:
-        return Later(**json.loads(read_text(path(kind)) or ""))
+        return Later(**json.loads(read_text(path(kind, ending)) or ""))
     except (ValueError, TypeError):
         return None
+
+
+def is_due(kind: str) -> bool:
+    """Tell whether something is to be done later, or is being done just now."""
+    return os.path.exists(path(kind)) or os.path.exists(path(kind, "begun"))
 
 
 def was_reverted() -> bool:
@@ -128,7 +136,10 @@ def _write_units(kind: str, later: Later) -> str:
 
 
 def disarm(kind: str) -> bool:
-    """Forget what was to be done later; tell whether there was anything and it had not begun."""
+    """Forget what was to be done later; tell whether there was anything and it had not begun.
+
+    The end of a bypass is stopped even if it has begun: it may be waiting for a middleware that is starting.
+    """
     try:
         os.unlink(path(kind))
         there = True
@@ -139,9 +150,10 @@ def disarm(kind: str) -> bool:
     systemctl = find_program("systemctl")
     if systemctl is not None:
         run([systemctl, "disable", "-q", "--now", f"{unit(kind)}.timer"])
-        run([systemctl, "disable", "-q", f"{unit(kind)}.service"])
+        run([systemctl, "disable", "-q", *(["--now"] if kind == BYPASS else []), f"{unit(kind)}.service"])
     for name in (
         path(kind, "sh"),
+        *([path(kind, "begun")] if kind == BYPASS else []),
         *(f"{f}/{unit(kind)}.{e}" for f in UNIT_FOLDERS for e in ("service", "timer")),
     ):
         with contextlib.suppress(OSError):

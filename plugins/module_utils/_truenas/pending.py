@@ -10,7 +10,6 @@ given the old ones, but a user whose secret stays behind loses nothing by it.
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change, Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
@@ -54,8 +53,8 @@ def _root_can_go_back(plan: Plan) -> bool:
     return plan.root_keeps_secret or not plan.before.enabled
 
 
-def take_back(nas: Middleware, calls: list[list[Any]]) -> list[TwofactorError]:
-    """Make ``calls``; return an error for each that failed.
+def take_back(nas: Middleware, calls: list[Call]) -> list[tuple[Call, TwofactorError]]:
+    """Make ``calls``; return those that failed, and why.
 
     What failed is tried once more after the others: root's account may be closed to changes until the second factor is
     off again. Each call sets a value, so that it may be repeated.
@@ -63,14 +62,14 @@ def take_back(nas: Middleware, calls: list[list[Any]]) -> list[TwofactorError]:
     failed = _try_all(nas, calls)
     if len(failed) < len(calls):
         failed = _try_all(nas, [call for call, dummy in failed])
-    return [error for dummy, error in failed]
+    return failed
 
 
-def _try_all(nas: Middleware, calls: list[list[Any]]) -> list[tuple[list[Any], TwofactorError]]:
+def _try_all(nas: Middleware, calls: list[Call]) -> list[tuple[Call, TwofactorError]]:
     failed = []
     for call in calls:
         try:
-            nas.change(Call(str(call[0]), tuple(call[1:])))
+            nas.change(call)
         except TwofactorError as error:
             failed.append((call, error))
     return failed
@@ -172,11 +171,11 @@ def settle(nas: Middleware, confirmed: bool, check_mode: bool) -> Outcome:
 
 def _revert(nas: Middleware, entry: Later) -> None:
     """Take a change back. Raises TwofactorError when a part of it stands; the NAS then goes on trying by itself."""
-    failed = take_back(nas, entry.calls)
+    failed = take_back(nas, [Call(str(call[0]), tuple(call[1:])) for call in entry.calls])
     if failed:
         raise TwofactorError(
             "revert_incomplete",
-            f"A part of the change could not be taken back: {' '.join(str(error) for error in failed)}",
+            f"A part of the change could not be taken back: {' '.join(str(error) for dummy, error in failed)}",
             f"The NAS tries it again by itself in {seconds_left(entry):.0f} s and when it is restarted.",
         )
 

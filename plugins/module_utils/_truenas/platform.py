@@ -41,8 +41,11 @@ class TruenasPlatform:
             return self._disable(change, check_mode)
         return self._apply(change, check_mode)
 
-    def _apply(self, change: Change, check_mode: bool, *, is_off: bool = False) -> Outcome:
-        """Carry out a change. ``is_off``: the second factor has just been disabled, or would have been."""
+    def _apply(self, change: Change, check_mode: bool, *, comes_back: bool | None = None) -> Outcome:
+        """Carry out a change.
+
+        ``comes_back`` is given when the second factor has just been disabled, or would have been: whether for a time.
+        """
         if change.bypass is not None:
             raise TwofactorError(
                 "bypass_impossible",
@@ -56,10 +59,10 @@ class TruenasPlatform:
         )
 
         if check_mode:
-            return describe.describe(*self._planned(change, check_mode, is_off=is_off))
+            return describe.describe(*self._planned(change, check_mode, comes_back))
         with notes.one_at_a_time():
             try:
-                plan, snap = self._planned(change, check_mode, is_off=is_off)
+                plan, snap = self._planned(change, check_mode, comes_back)
             except TwofactorError as error:
                 self._log_refusal(change, error)
                 raise
@@ -101,7 +104,11 @@ class TruenasPlatform:
             return pending.settle(self._nas, confirmed, check_mode)
 
     def _disable(self, change: Change, check_mode: bool) -> Outcome:
-        from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import describe, emergency
+        from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
+            describe,
+            emergency,
+            later,
+        )
 
         rest_of_policy = dict(change.policy or {})
         reason = str(rest_of_policy.pop("reason", ""))
@@ -112,17 +119,19 @@ class TruenasPlatform:
         rest = replace(change, policy=rest_of_policy or None, ssh=ssh or None, lasts="", confirm_within=0.0)
         if not (rest.policy or rest.ssh or rest.secrets):
             return outcome
+        comes_back = bool(outcome.after.get("ends", later.is_due(later.BYPASS)))
         try:
-            more = self._apply(rest, check_mode, is_off=True)
+            more = self._apply(rest, check_mode, comes_back=comes_back)
         except TwofactorError as error:
-            raise describe.cut_short(error, [emergency.OFF] if outcome.changed else []) from None
+            done = [emergency.OFF] if outcome.changed and not check_mode else []
+            raise describe.cut_short(error, done) from None
         more.changed = more.changed or outcome.changed
         more.before = {**more.before, **outcome.before}
         more.after = {**more.after, **outcome.after}
         more.warnings = outcome.warnings + more.warnings
         return more
 
-    def _planned(self, change: Change, check_mode: bool, *, is_off: bool) -> tuple[Plan, Snapshot]:
+    def _planned(self, change: Change, check_mode: bool, comes_back: bool | None) -> tuple[Plan, Snapshot]:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
             directory,
             kind,
@@ -135,6 +144,7 @@ class TruenasPlatform:
             plan as planning,
         )
 
+        is_off = comes_back is not None
         if not is_off:
             pending.refuse_second()
         snap = snapshot.read(self._nas, change, notes.read(), oath.read())
@@ -153,22 +163,30 @@ class TruenasPlatform:
             snap = snapshot.for_guard(self._nas, snap)
             if plan.after.enabled and not plan.state_after(snap.enrolled()).enrolled:
                 snap = directory.with_enrolled_users(self._nas, snap)
-            reasons += self._guard(plan, snap, check_mode)
+            reasons += self._guard(plan, snap, check_mode, comes_back)
         if reasons:
             raise Refused(reasons)
         return plan, snap
 
-    def _guard(self, plan: Plan, snap: Snapshot, check_mode: bool) -> list[TwofactorError]:
+    def _guard(
+        self, plan: Plan, snap: Snapshot, check_mode: bool, comes_back: bool | None
+    ) -> list[TwofactorError]:
         """Return why the guard refuses ``plan``."""
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import read_clock
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import (
             guard,
             kind,
+            later,
         )
 
         enrolled = snap.enrolled()
         before = guard.State(plan.before.enabled, plan.before.ssh, tuple(enrolled))
         after = plan.state_after(enrolled)
+        if comes_back is None:
+            comes_back = later.is_due(later.BYPASS)
+        if comes_back and not after.enabled:
+            # The second factor comes back on by itself, and no guard looks at that moment.
+            before, after = replace(before, enabled=True), replace(after, enabled=True)
         matters = bool(plan.users.make) or (after.enabled and not before.enabled)
         clock = guard.bad_clock(before, after, read_clock())
         if check_mode:  # What sets it right has not been done either.

@@ -68,7 +68,8 @@ def report(nas: Middleware) -> _Data:
     root = (snap.accounts or {}).get("root")
     asks = facts.state.ssh_asks if facts.pam_asks is None else facts.pam_asks
     may_root = root_login.may_use_password(snap.release, ssh, root)
-    waiting, bypass = later.read(later.PENDING), later.read(later.BYPASS)
+    waiting = later.read(later.PENDING)
+    bypass = None if snap.settings.enabled else _bypass()
     return {
         **({"pending": _pending_data(waiting)} if waiting else {}),
         "bypass": {"host": _bypass_data(bypass) if bypass else None, "users": {}},
@@ -93,6 +94,11 @@ def report(nas: Middleware) -> _Data:
         "missing_packages": [],
         "problems": [*problems.find(facts), *problems.find_waiting(waiting, bypass)],
     }
+
+
+def _bypass() -> later.Later | None:
+    """Return until when the second factor is off, also when its end has begun and does not come about."""
+    return later.read(later.BYPASS) or later.read(later.BYPASS, "begun")
 
 
 def _pending_data(entry: later.Later) -> _Data:

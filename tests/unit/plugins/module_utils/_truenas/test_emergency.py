@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 
@@ -250,3 +251,14 @@ def test_without_a_time_limit_it_stays_off(enabled: bool, nas: Nas, talks: Talks
     assert outcome.changed
     assert outcome.after["ends"] == ""
     assert later.read(later.BYPASS) is None
+
+
+@pytest.mark.parametrize("lasts", ["", "2h"])
+def test_a_bypass_that_is_ending_just_now_is_stopped(lasts: str, nas: Nas, talks: Talks) -> None:
+    """Its script has begun and waits for the middleware, which it would have switch the second factor on."""
+    later.arm(later.BYPASS, later.Later(time.time() - 1, ON, seconds=7200))
+    os.rename(later.path(later.BYPASS), later.path(later.BYPASS, "begun"))
+    assert talks(config("25.10")).apply(_off_for(lasts), False).changed
+    assert "systemctl disable -q --now fleetauth-twofactor-bypass.service" in nas.ran
+    assert not os.path.exists(later.path(later.BYPASS, "begun"))
+    assert (later.read(later.BYPASS) is not None) == bool(lasts)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -19,7 +20,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import 
     SecretsChange,
     UserSecret,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import notes
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import later, notes
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conversation import (
@@ -334,6 +335,20 @@ def test_accounts_of_the_system_without_a_password_are_nobody_to_shut_out(
         call("auth.twofactor.update", {"services": {"ssh": True}}, says={}),
     )
     assert platform.apply(Change(ssh={"state": "enabled"}), False).changed
+
+
+@pytest.mark.parametrize("release", CONTROL)
+def test_the_last_secret_stays_while_the_second_factor_is_off_for_a_time(
+    release: str, nas: Nas, talks: Talks
+) -> None:
+    """It comes back on by itself, and no user could show a code then."""
+    read = (version(release), config(release, ssh=True), people(user(1, "root", enrolled=True)))
+    gone = Change(secrets=_secrets("root", state="absent"))
+    later.arm(later.BYPASS, later.Later(time.time() + 3600, seconds=3600))
+    assert _codes(_refused(talks(*read, ssh_config()), gone)) == ["nobody_enrolled"]
+    later.disarm(later.BYPASS)
+    platform = talks(*read, ssh_config(), call("user.unset_2fa_secret", "root", says=None))
+    assert platform.apply(gone, False).changed
 
 
 def test_members_of_a_password_group_count(nas: Nas, talks: Talks) -> None:

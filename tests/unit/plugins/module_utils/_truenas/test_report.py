@@ -6,12 +6,15 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas import later
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._truenas.platform import TruenasPlatform
 from ansible_collections.fleetauth.twofactor.plugins.plugin_utils._result import accepted, documented
 from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._truenas.conftest import Nas
@@ -195,6 +198,12 @@ def test_what_is_refused_is_left_out_and_told(nas: Nas, talks: Talks) -> None:
 def test_the_clock(clock: Clock, code: str, nas: Nas, talks: Talks) -> None:
     nas.clock = clock
     assert _codes(talks(_conversation("25.10", user(1, "root"))).info()) == [code]
+
+
+def test_a_bypass_whose_end_does_not_come_about(nas: Nas, talks: Talks) -> None:
+    later.arm(later.BYPASS, later.Later(time.time() - 600, by="root", reason="restore"))
+    os.rename(later.path(later.BYPASS), later.path(later.BYPASS, "begun"))
+    assert _codes(talks(_conversation("25.10", user(1, "root"))).info()) == ["bypass_overdue"]
 
 
 @pytest.mark.parametrize(("pam", "code"), [(True, "ssh_still_asking"), (False, "ssh_not_asking")])
