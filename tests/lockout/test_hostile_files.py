@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 
 import pytest
 
@@ -86,7 +85,7 @@ time.sleep(600)
 
 
 @pytest.fixture
-def silent(host: Host) -> Iterator[Host]:
+def silent(host: Host) -> Host:
     """A host on which the home of carol does not answer, as on a file server that is down."""
     host.shell("useradd -m -s /bin/bash carol; usermod -p '*' carol; su carol -c 'mkdir -m 700 ~/.ssh'")
     host.shell("install -o carol -m 600 /home/alice/.ssh/authorized_keys /home/carol/.ssh/authorized_keys")
@@ -96,8 +95,7 @@ def silent(host: Host) -> Iterator[Host]:
         "nohup python3 /run/no-answer.py /home/carol/.ssh >/dev/null 2>&1 & echo $! > /run/no-answer.pid"
     )
     host.shell("for i in $(seq 100); do test -e /run/no-answer && exit; sleep 0.1; done; exit 1")
-    yield host
-    host.shell("kill $(cat /run/no-answer.pid)", check=False)
+    return host
 
 
 def test_a_home_that_does_not_answer(silent: Host) -> None:
@@ -151,11 +149,8 @@ def test_a_service_file_that_leads_to_a_user(host: Host) -> None:
     host.shell(
         "cp /etc/pam.d/sshd /home/alice/sshd; rm /etc/pam.d/sshd; ln -s /home/alice/sshd /etc/pam.d/sshd"
     )
-    try:
-        result = refused(host, "unsafe_link", **wanted(Token()))
-        assert "/home/alice" in result["msg"]
-    finally:
-        host.shell("rm -f /etc/pam.d/sshd /home/alice/sshd")
+    result = refused(host, "unsafe_link", **wanted(Token()))
+    assert "/home/alice" in result["msg"]
 
 
 def test_a_file_that_leads_to_the_null_device(host: Host) -> None:

@@ -274,8 +274,9 @@ def _arm_without_systemd(seconds: float, command: list[str], end: float | None) 
 
 
 def problems(enforced: bool) -> list[TwofactorError]:
-    """Return what keeps a host on which codes are asked for from working, and from putting itself right."""
-    return [*token_lock.unwritable(), *_broken_command()] if enforced else []
+    """Return what keeps a host from accepting codes where they are ``enforced``, and from putting itself right."""
+    found = token_lock.unwritable() if enforced else []
+    return [*found, *(_broken_command() if enforced or os.path.lexists(paths.BYPASS) else [])]
 
 
 def _broken_command() -> list[TwofactorError]:

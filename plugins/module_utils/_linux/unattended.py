@@ -43,7 +43,8 @@ def after_boot(platform: LinuxPlatform) -> None:
     A boot does not wait for this for ever, so that it is tried again later if it is not done by then.
     """
     if any(os.path.lexists(path) for path in (paths.ORIGINALS, paths.PENDING, paths.DISABLING, paths.BYPASS)):
-        agent.arm(agent.BOOT_LIMIT + _TRY_AGAIN, "expire")
+        with contextlib.suppress(TwofactorError, OSError):
+            agent.arm(agent.BOOT_LIMIT + _TRY_AGAIN, "expire")
     token_lock.clear_after_boot()
     with _tried_again(), lock.one_at_a_time():
         emergency.finish()

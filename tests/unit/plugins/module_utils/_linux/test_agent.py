@@ -161,6 +161,8 @@ def test_command_that_does_not_run_is_a_problem(
     assert [one.code for one in found] == ["command_broken"] * bool(why)
     assert why in "".join(one.message for one in found)
     assert PROBLEMS(False) == []
+    root.put(paths.BYPASS, "{}")
+    assert len(PROBLEMS(False)) == len(found), "a bypass is to end"
 
 
 def test_boot_unit_that_has_gone_is_a_problem(root: Root) -> None:

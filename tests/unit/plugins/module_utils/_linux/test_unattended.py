@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    agent,
     bypass,
     files,
     journal,
@@ -223,3 +224,17 @@ def test_locks_of_before_the_boot_go(
     assert {path: text for path, text in root.texts().items() if "tokens/" in path} == {
         "/var/lib/twofactor/tokens/root.oath": token
     }
+
+
+def test_boot_does_its_work_also_where_nothing_can_be_arranged_for_later(
+    root: Root, platform: LinuxPlatform, armed: list[tuple[float, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pristine = root.state("/etc/pam.d", "/etc/ssh")
+    platform.apply(replace(WHOLE, confirm_within=3600.0), check_mode=False)
+
+    def refuse(*_words: object) -> None:
+        raise TwofactorError("cannot_arm", "no timer")
+
+    monkeypatch.setattr(agent, "arm", refuse)
+    unattended.after_boot(platform)
+    assert root.state("/etc/pam.d", "/etc/ssh") == pristine
