@@ -20,6 +20,10 @@ attributes:
   diff_mode:
     description: Returns what changes, or would change, in settings, names and files; never a secret.
     support: full
+  async:
+    description: Can be used with the C(async) keyword.
+    support: partial
+    details: With C(poll=0) only, since Ansible would otherwise take the host's answer unchecked.
   platform:
     description: The hosts that it manages.
     support: full
