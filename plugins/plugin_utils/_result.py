@@ -7,6 +7,7 @@ Pure code but for reading that documentation. Private to this collection: may ch
 keys of a result a meaning (``ansible_facts`` outranks the inventory, ``add_host`` adds a host), and a host can answer
 with any of them. So a key that is not documented is an error, whatever it is called.
 """
+# pylint: disable=unidiomatic-typecheck  # JSON makes no subclasses, and a bool is no int
 
 from __future__ import annotations
 

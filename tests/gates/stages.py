@@ -219,9 +219,10 @@ def _log_of(stage: Stage) -> Path:
 
 
 def _environment(stage: Stage, seed: int) -> dict[str, str]:
-    """Give a stage a lab of its own, for stages that run at the same time, and the seed."""
+    """Give a stage a lab of its own, for stages that run at the same time, and pytest the seed of its random order."""
     lab = "-".join(filter(None, (os.environ.get("FLEETAUTH_LAB"), stage.name)))
-    return {**os.environ, "FLEETAUTH_LAB": lab, "FLEETAUTH_SEED": str(seed)}
+    options = f"{os.environ.get('PYTEST_ADDOPTS', '')} --randomly-seed={seed}".strip()
+    return {**os.environ, "FLEETAUTH_LAB": lab, "PYTEST_ADDOPTS": options}
 
 
 def main() -> int:

@@ -44,10 +44,15 @@ class Codes:
         return self.totp.at(int(time.time()) + steps * self.totp.interval)
 
 
-def accepts(host: Host, service: str, user: str, *answers: str) -> bool:
-    """Tell whether a PAM service of the host lets a user in who answers its prompts like this."""
+def accepts(host: Host, service: str, user: str, *answers: str, key: bool = False) -> bool:
+    """Tell whether a PAM service of the host lets a user in who answers its prompts like this.
+
+    With ``key`` it is told what sshd tells PAM once it has accepted a key.
+    """
     lines = " ".join("%s" for _ in answers)
-    done = host.run(f"printf '%%s\\n' {lines} | pamtester %s %s authenticate", *answers, service, user)
+    after_key = "-E 'SSH_AUTH_INFO_0=publickey a key'" if key else ""
+    command = f"printf '%%s\\n' {lines} | pamtester {after_key} %s %s authenticate"
+    done = host.run(command, *answers, service, user)
     return bool(done.rc == 0)
 
 

@@ -101,8 +101,11 @@ def _behind(listener: Listener, inside: dict[str, str | None]) -> list[Sshd | Ot
     if product != SSHD or (server and not server.words):
         return [_started(product, listener.program, where)]
     line = sshd_args.of_process(listener.words)
-    is_session = (line is not None and line.checks) or _serves_a_session(listener)
-    return [] if is_session else [_sshd_process(listener.pid, listener.program, where)]
+    if line is not None and line.checks:
+        return []
+    if _serves_a_session(listener):
+        return []
+    return [_sshd_process(listener.pid, listener.program, where)]
 
 
 def _started(product: str, program: str, where: str) -> Sshd | OtherServer:

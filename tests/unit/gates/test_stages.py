@@ -74,15 +74,19 @@ def test_stage_comes_after_known_stages_only() -> None:
         stages_from('[[stage]]\nname = "login"\ntarget = "login"\nafter = ["images"]')
 
 
+NO_SUITES = {"bench", "demo", "gates", "requirements", "support", "__pycache__"}
+"""Folders of tests/ that test nothing: they measure, show, or help."""
+
+
 def test_every_suite_is_a_stage() -> None:
-    """A suite that no stage runs would be tested nowhere. The bench measures and the demonstration shows."""
+    """A suite that no stage runs would be tested nowhere."""
     makefile = (CHECKOUT / "Makefile").read_text()
     targets = {stage.target.split()[0] for stage in _stages()}
     pattern = rf"^(?:{'|'.join(targets)})(?:-oldest)?:.*\n((?:\t.*\n)+)"
     recipes = "".join(re.findall(pattern, makefile, re.MULTILINE))
-    suites = {path.name for path in (CHECKOUT / "tests").iterdir() if any(path.glob("test_*.py"))}
+    suites = {path.name for path in (CHECKOUT / "tests").iterdir() if path.is_dir()} - NO_SUITES
 
-    assert {suite for suite in suites if f"tests/{suite}" not in recipes} == set()
+    assert {suite for suite in suites if not re.search(rf"\btests[/.]{suite}\b", recipes)} == set()
 
 
 def test_every_stage_but_the_images_expects_tests() -> None:

@@ -44,13 +44,17 @@ def test_code_is_accepted_once(host: Host) -> None:
     alice = Codes(host, "alice")
     code = alice.right()
 
-    assert not accepts(host, "sshd", "alice", alice.wrong())
-    assert accepts(host, "sshd", "alice", code)
-    assert not accepts(host, "sshd", "alice", code)
+    assert not accepts(host, "sshd", "alice", alice.wrong(), key=True)
+    assert accepts(host, "sshd", "alice", code, key=True)
+    assert not accepts(host, "sshd", "alice", code, key=True)
+
+
+def test_code_without_a_key_is_refused(host: Host) -> None:
+    assert not accepts(host, "sshd", "alice", Codes(host, "alice").right())
 
 
 def test_backup_device_is_accepted(host: Host) -> None:
-    assert accepts(host, "sshd", "bob", Codes(host, "bob", "backup_secret").right())
+    assert accepts(host, "sshd", "bob", Codes(host, "bob", "backup_secret").right(), key=True)
 
 
 def test_password_alone_is_refused(host: Host) -> None:
@@ -73,7 +77,7 @@ def test_sudo_asks_automation_for_no_code(host: Host, user: str) -> None:
 
 
 def test_user_without_token_is_refused(host: Host) -> None:
-    assert not accepts(host, "sshd", "nobody", "000000")
+    assert not accepts(host, "sshd", "nobody", "000000", key=True)
 
 
 def test_tokens_are_for_root_alone(host: Host) -> None:
