@@ -62,7 +62,9 @@ options:
         nobody has set it. Counted apart from wrong passwords.
     type: int
   unlock_after:
-    description: Seconds for which a user is then refused, from 1 to 86400; 60 for a host where nobody has set it.
+    description:
+      - Seconds for which a user is then refused, from 1 to 86400; 60 for a host where nobody has set it.
+      - With 5 invalid codes in 60 seconds an attacker who has the first factor can try 7,200 codes a day.
     type: int
 
   exempt_users:
@@ -293,6 +295,7 @@ options:
       unlock_after:
         description:
           - Seconds for which a user is then refused, from 1 to 86400; 60 for a host where nobody has set it.
+          - With 5 invalid codes in 60 seconds an attacker who has the first factor can try 7,200 codes a day.
         type: int
 
       exempt_users:

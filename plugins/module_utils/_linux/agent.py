@@ -58,6 +58,7 @@ MODULES = (
             ),
             *(
                 "guard",
+                "guessing",
                 "host",
                 "journal",
                 "lines",

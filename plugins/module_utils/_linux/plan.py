@@ -275,7 +275,7 @@ def _policy_changes(plan: Plan, view: View) -> tuple[list[FileChange], list[File
         wanted[paths.EXEMPT_NETWORKS] = (pam.render_exempt_networks(policy.exempt.networks), 0o644)
     if on and policy.unenrolled == "allow":
         users = plan.secrets.enrolled_after(secrets.enrolled_users(view))
-        wanted[paths.ENROLLED] = ("".join(f"{name}\n" for name in users), 0o600)
+        wanted[paths.ENROLLED] = (enrolled_list(users), 0o600)
     if on:
         wanted[paths.PAM_POLICY] = (pam.render_policy(policy, plan.bypasses.users), 0o644)
     changes = [
@@ -284,6 +284,11 @@ def _policy_changes(plan: Plan, view: View) -> tuple[list[FileChange], list[File
     now = [change for change in changes if change.text is not None]
     later = [change for change in changes if change.text is None]
     return now, later[::-1]
+
+
+def enrolled_list(users: list[str]) -> str:
+    """Return the file by which pam_listfile knows who is asked for a code while others are not."""
+    return "".join(f"{name}\n" for name in users)
 
 
 def covered_services(policy: Policy, view: View) -> list[str]:

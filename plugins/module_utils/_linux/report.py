@@ -20,6 +20,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     cockpit,
     doors,
     guard,
+    guessing,
     journal,
     packages,
     pam,
@@ -64,6 +65,8 @@ def report() -> _Data:
     bypasses = _bypasses(host, problems)
     problems += _edited(host, declared)
     problems += [_problem(one.code, one.message, one.remedy) for one in agent.problems(enforced)]
+    guessed = guessing.problems(host, declared.policy, time.time())
+    problems += [_problem(one.code, one.message, one.remedy) for one in guessed]
     return {
         **_pending(problems),
         "bypass": bypasses,
@@ -92,6 +95,8 @@ def _edited(host: Host, declared: Declared) -> list[_Data]:
     wanted = {paths.PAM_POLICY: pam.render_policy(policy, let_off)}
     if policy.exempt.networks:
         wanted[paths.EXEMPT_NETWORKS] = pam.render_exempt_networks(policy.exempt.networks)
+    if policy.unenrolled == "allow":
+        wanted[paths.ENROLLED] = plan.enrolled_list(secrets.enrolled_users(host))
     service = host.read(paths.service_file("sshd")) or ""
     if declared.ssh_asks() and pam.asks_code(service):  # otherwise that is said elsewhere
         try:

@@ -42,7 +42,7 @@ def codes_of(source: str) -> set[str]:
     for node in ast.walk(tree):
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
             continue
-        if node.func.id in ("TwofactorError", "_problem") and node.args:
+        if node.func.id in ("TwofactorError", "UnsafeFile", "_problem") and node.args:
             first = node.args[0]
             found |= set(_constants(first))
             if isinstance(first, ast.Name):

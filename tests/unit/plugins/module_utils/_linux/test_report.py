@@ -203,6 +203,16 @@ def test_policy_that_somebody_has_edited_is_a_problem(
     assert host.codes() == codes
 
 
+@pytest.mark.parametrize("text", ["", "bob\n", None])
+def test_list_of_the_enrolled_that_somebody_has_edited_is_a_problem(host: Reported, text: str | None) -> None:
+    host.on(policy={"unenrolled": "allow", "services": ()})
+    assert host.codes() == ["unenrolled_allowed"]
+    del host.host.texts[paths.ENROLLED]
+    if text is not None:
+        host.host.texts[paths.ENROLLED] = text
+    assert host.codes() == ["unenrolled_allowed", "policy_edited"]
+
+
 def test_token_that_somebody_has_deleted_is_a_problem(host: Reported) -> None:
     users = tuple(UserSecret(name, SEEDS[name]) for name in ("alice", "bob"))
     host.host.converge(Change(ON, KEY, SecretsChange(users=users)))
