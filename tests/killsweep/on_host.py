@@ -297,10 +297,12 @@ def _wanted(*methods: str, generation: int = 0, **more: Any) -> dict[str, Any]:
 
 
 KEY, PASS = _wanted("key_and_code"), _wanted("password_and_code")
+BOTH = _wanted("key_and_code", "password_and_code")
 CHANGES: dict[str, dict[str, Any]] = {
     "tokens": {"secrets": _users(*FIRST), "guard": False},
     "key": KEY,
     "password": PASS,
+    "both": BOTH,
     "key pending": {**KEY, "confirm_within": 3600},
     "password pending": {**PASS, "confirm_within": 3600},
 }
@@ -309,17 +311,20 @@ DISABLE = ("disable", "--reason", "phones lost")
 SCENARIOS = (
     Scenario("enable, key and code", ("tokens",), APPLY, KEY),
     Scenario("enable, password and code", ("tokens",), APPLY, PASS),
+    Scenario("enable, both", ("tokens",), APPLY, BOTH),
     Scenario("from password to key", ("password",), APPLY, KEY),
     Scenario("from key to password", ("key",), APPLY, PASS),
     Scenario("disable, key and code", ("key",), DISABLE),
     Scenario("disable, password and code", ("password",), DISABLE),
+    Scenario("disable, both", ("both",), DISABLE),
     Scenario("renew secrets", ("key",), APPLY, _wanted("key_and_code", generation=1), renews=True),
     Scenario("revert to nothing", ("tokens", "key pending"), ("revert",)),
+    Scenario("revert to nothing, password", ("tokens", "password pending"), ("revert",)),
     Scenario("revert to password", ("password", "key pending"), ("revert",)),
-    Scenario("emergency on half a change", ("password", "key"), DISABLE, half_made="rename.*pam.d/sshd"),
+    Scenario("emergency on half a change", ("tokens", "both"), DISABLE, half_made="rename.*pam.d/sshd"),
     Scenario("boot on half a change", ("key", "password"), ("boot",), half_made=r"kill\(.*SIGHUP"),
 )
-SHORT = ("enable, key and code", "from password to key", "renew secrets", "disable, key and code")
+SHORT = ("enable, both", "from password to key", "renew secrets", "disable, both")
 
 
 @dataclass

@@ -46,7 +46,8 @@ def without_pam_include(content: str) -> str:
 def with_password_alone(content: str, *, of_root: bool) -> str:
     """Return sshd's service file such that a password is enough, for the moment in which sshd changes.
 
-    Of root it is enough with ``of_root`` only. After a key the code is asked for as before.
+    Of root it is enough with ``of_root`` only. After a key the code is asked for as before. It is no longer than
+    ``content``, so that it fits on a full disk: failures are not forgotten after a valid code for that moment.
     """
     lines = split_lines(content)
     ours = [number for number, line in enumerate(lines) if _is_ours(line)]
@@ -54,9 +55,10 @@ def with_password_alone(content: str, *, of_root: bool) -> str:
     after = [number for number in ours if ends and number > ends[0]]
     if not after:
         return content
+    kept = [lines[number] for number in after if " authsucc " not in lines[number]]
     module = "pam_permit.so twofactor" if of_root else "pam_succeed_if.so quiet uid ne 0"
-    skip = f"auth [success={len(after) - 1} default=ignore] {module} {PAM_MARK}\n"
-    return "".join([*lines[: after[0]], skip, *lines[after[0] :]])
+    skip = f"auth [success={len(kept) - 1} default=ignore] {module} {PAM_MARK}\n"
+    return "".join([*lines[: after[0]], skip, *kept, *lines[after[-1] + 1 :]])
 
 
 def without_sshd_include(main: str) -> str:

@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import marks
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import marks, pam
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Policy
+from ansible_collections.fleetauth.twofactor.tests.unit.plugins.module_utils._linux.fakes import COMMON_AUTH
+
+DEBIAN_FILES = {"common-auth": COMMON_AUTH}
 
 
 @pytest.mark.parametrize(
@@ -63,3 +67,13 @@ def test_only_our_own_line_of_sshd_goes() -> None:
     other = "Include /etc/ssh/sshd_config.d/00-twofactor.conf\n"
 
     assert marks.without_sshd_include(marks.SSHD_INCLUDE + other) == other
+
+
+@pytest.mark.parametrize("of_root", [True, False])
+def test_file_in_between_needs_no_more_room(of_root: bool) -> None:
+    content = "# PAM for SSH\n@include common-auth\naccount required pam_nologin.so\n"
+    asking = pam.with_ssh_stack(content, Policy(), (), DEBIAN_FILES.get)
+    between = marks.with_password_alone(asking, of_root=of_root)
+
+    assert len(between) < len(asking)
+    assert marks.without_pam_include(between) == content
