@@ -10,7 +10,9 @@ import fcntl
 import os
 import pwd
 import time
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from types import SimpleNamespace
 from typing import Any
 
@@ -80,15 +82,23 @@ def test_process_that_is_stuck_holds_nothing_that_somebody_waits_for(tmp_path: P
     assert [path.partition(":")[0] for path in kept if "/fd" not in path] == ["pipe"]
 
 
+@pytest.fixture
+def open_folder() -> Iterator[Path]:
+    """Return a folder that any account may enter, unlike pytest's own."""
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        folder.chmod(0o755)
+        yield folder
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="takes the rights of another account")
-def test_users_have_their_own_rights_and_root_has_its_own_again(tmp_path: Path) -> None:
+def test_users_have_their_own_rights_and_root_has_its_own_again(open_folder: Path) -> None:
     nobody = pwd.getpwnam("nobody")
     root = pwd.getpwuid(0)
-    seen = tmp_path / "seen"
+    seen = open_folder / "seen"
     seen.touch()
     seen.chmod(0o666)
-    tmp_path.chmod(0o755)
-    secret = tmp_path / "secret"
+    secret = open_folder / "secret"
     secret.touch(0o600)
 
     def question(user: pwd.struct_passwd) -> bool:
@@ -96,10 +106,6 @@ def test_users_have_their_own_rights_and_root_has_its_own_again(tmp_path: Path) 
             stream.write(f"{os.getresuid()} {os.getresgid()} {os.getgroups()}\n")
         return os.access(secret, os.R_OK, effective_ids=True)
 
-    # pytest's own folders above it, one more of them with several workers.
-    for folder in tmp_path.parents:
-        if folder.owner() == "root" and folder.stat().st_mode & 0o777 == 0o700:
-            folder.chmod(0o755)
     answers = ask_as_users([root, nobody, root], question)
     gid = nobody.pw_gid
     first, second, third = seen.read_text().splitlines()
