@@ -16,6 +16,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import
     TwofactorError,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
+    files,
     guard,
     other_factors,
     packages,
@@ -84,8 +85,12 @@ def _writes_policy(plan: Plan) -> bool:
 
 
 def _check_writable(plan: Plan) -> None:
-    """Refuse a change of folders that cannot be written: it would stop halfway and be taken back."""
-    folders = {os.path.dirname(change.path) for step in plan.steps for change in step.changes}
+    """Refuse a change of files or folders that cannot be written: it would stop halfway and be taken back."""
+    changes = [change for step in plan.steps for change in step.changes]
+    for change in changes:
+        if change.text is not None:
+            files.refuse_unsafe(change.path)
+    folders = {os.path.dirname(change.path) for change in changes}
     for folder in sorted(folders | {paths.STATE_FOLDER, paths.TOKENS, paths.FAILURES}):
         there = folder
         while not os.path.isdir(there):

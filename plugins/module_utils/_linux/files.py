@@ -163,8 +163,8 @@ def replace(path: str, text: str, mode: int) -> None:
 
     Raises UnsafeFile for what is no regular file, and for a link that leads where others than root may write.
     """
+    refuse_unsafe(path)
     target = os.path.realpath(path)
-    _refuse_to_replace(path, target)
     make_folder(os.path.dirname(target), 0o755)
     new = write_beside(target, text, mode)
     try:
@@ -174,7 +174,9 @@ def replace(path: str, text: str, mode: int) -> None:
         raise
 
 
-def _refuse_to_replace(path: str, target: str) -> None:
+def refuse_unsafe(path: str) -> None:
+    """Raise UnsafeFile for a file that would not be replaced."""
+    target = os.path.realpath(path)
     with contextlib.suppress(FileNotFoundError):
         if not stat.S_ISREG(os.lstat(target).st_mode):
             raise _not_regular(path)

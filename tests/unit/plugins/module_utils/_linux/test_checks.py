@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,6 +11,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import Refused, TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     checks,
+    files,
     packages,
     pam_check,
     paths,
@@ -23,8 +25,14 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.guard i
     OwnLogin,
     SshFacts,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan, make_plan
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import (
+    FileChange,
+    Plan,
+    Step,
+    make_plan,
+)
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
+    Declared,
     SecretsChange,
     UserSecret,
 )
@@ -321,3 +329,17 @@ def test_folders_that_are_not_there_yet_are_judged_by_the_one_above(
     check(Change(EXEMPT, KEY), FakeHost(), guarded=False)
     assert "/" in looked
     assert all(os.path.isdir(path) for path in looked)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another account")
+def test_link_into_a_folder_of_others_is_refused_before_anything_changes(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    os.chown(home, 1000, 1000)
+    (home / "sshd").touch()
+    (tmp_path / "sshd").symlink_to(home / "sshd")
+    change = FileChange(str(tmp_path / "sshd"), "text")
+    plan = Plan(Declared(), Declared(), [Step("services", (change,))])
+    with pytest.raises(files.UnsafeFile) as caught:
+        checks._check_writable(plan)
+    assert caught.value.code == "unsafe_link"
