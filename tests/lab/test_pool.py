@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.login.fleet import ROOT
+from tests.login.fleet import ROOT, lab_name
 from tests.support.ruins import RUINS
 
 CONFTEST = """\
@@ -60,7 +60,7 @@ def test_a_test_that_ruins_its_host_harms_no_other_test(tmp_path: Path) -> None:
             *("--confcutdir", tmp_path, tmp_path),
         ],
         cwd=ROOT,
-        env={**env, "FLEETAUTH_LAB": "labtest-pool"},
+        env={**env, "FLEETAUTH_LAB": f"{lab_name('labtest')}-pool"},
         capture_output=True,
         text=True,
         check=False,

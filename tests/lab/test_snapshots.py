@@ -12,10 +12,11 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.login.fleet import lab_name
 from tests.support.lab_commands import LabUnderTest
 from tests.support.ruins import RUINS
 
-LAB = LabUnderTest("labtest-snapshots")
+LAB = LabUnderTest(f"{lab_name('labtest')}-snapshots")
 HOSTS = {"snap12": "debian12", "snap13": "debian13"}
 PREPARE = """
 DEBIAN_FRONTEND=noninteractive apt-get -qq install chrony >/dev/null 2>&1
