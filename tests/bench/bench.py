@@ -32,6 +32,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / ".venv" / "collections")]
 from tests.fleet.fleet import Fleet, Ran  # noqa: E402 - found by the line above
 from tests.status import sample  # noqa: E402
 
+BOOTED = "booted"
 SITE = "fleetauth.twofactor.site"
 EMERGENCY = ("-b", "-m", "fleetauth.twofactor.twofactor", "-a", "state=disabled reason=bench")
 BACK_ON = ("-b", "-m", "fleetauth.twofactor.twofactor", "-a", "state=enabled guard=false")
@@ -98,11 +99,15 @@ class Bench:
             runs.append(_good(run()).seconds)
         self.note(Result(name, median(runs) / median(pings), limit, median(runs)))
 
+    def reset(self) -> None:
+        """Have every host as it was after its first boot."""
+        self.fleet.restore(BOOTED)
+
     def fleet_wide(self) -> None:
         """Measure what is done to all hosts."""
         fleet, count = self.fleet, len(self.fleet.hosts)
         self.against_ping(
-            f"first site, {count} hosts, packages present", 10.0, lambda: fleet.playbook(SITE), fleet.reset
+            f"first site, {count} hosts, packages present", 10.0, lambda: fleet.playbook(SITE), self.reset
         )
         self.against_ping(
             f"site, {count} converged hosts", 4.0, lambda: _nothing_changed(fleet.playbook(SITE))
@@ -113,22 +118,22 @@ class Bench:
             lambda: fleet.ansible(*EMERGENCY),
             lambda: _good(fleet.ansible(*BACK_ON)),
         )
-        fleet.reset()
+        self.reset()
 
     def by_hand(self) -> None:
         """Measure what people use today, once: it takes minutes, and nothing is required of it."""
         fleet, today = self.fleet, str(ROOT / "tests" / "bench" / "today.yml")
         self.against_ping(
-            "the same by hand, first time", None, lambda: fleet.playbook(today), fleet.reset, rounds=1
+            "the same by hand, first time", None, lambda: fleet.playbook(today), self.reset, rounds=1
         )
         self.against_ping(
             "the same by hand, converged", None, lambda: _nothing_changed(fleet.playbook(today)), rounds=1
         )
-        fleet.reset()
+        self.reset()
 
     def profile(self) -> None:
         """Print where the time of a first and of a converged ``site`` goes, task by task, in pings."""
-        self.fleet.reset()
+        self.reset()
         ping = self.ping()
         for name in ("first site", "site, converged"):
             file = self.fleet.folder / "profile.json"
@@ -191,7 +196,6 @@ class Bench:
     def per_host(self, small: int, large: int) -> None:
         """Measure whether a host costs more in a large fleet than in a small one."""
         self.fleet.boot(large)
-        self.fleet.install_packages()
         _good(self.fleet.playbook(SITE))
         costs: dict[int, list[float]] = {small: [], large: []}
         for dummy in range(self.rounds):
@@ -260,13 +264,13 @@ def _table(results: Iterable[Result]) -> int:
 def main() -> int:
     options = _options()
     with tempfile.TemporaryDirectory(prefix="bench", dir="/dev/shm") as folder:
-        fleet = Fleet("bench", Path(folder), images=("debian12",))
+        fleet = Fleet("bench", Path(folder), images=("debian12-twofactor",))
         bench = Bench(fleet, options.rounds)
         try:
-            print(f"booting {options.hosts} hosts and installing packages", flush=True)
+            print(f"booting {options.hosts} hosts", flush=True)
             fleet.boot(options.hosts)
             _with_hex(fleet)
-            fleet.install_packages()
+            fleet.snapshot(BOOTED)
             print(f"{'':<64} {'pings':>6} {'median':>10}", flush=True)
             bench.fleet_wide()
             bench.profile()

@@ -18,10 +18,15 @@ HOSTS = int(os.environ.get("FLEET_HOSTS", "100"))
 @pytest.fixture(scope="session")
 def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Boot the fleet once."""
-    fleet = Fleet(os.environ.get("FLEETAUTH_LAB", "fleet"), tmp_path_factory.mktemp("fleet"))
+    fleet = Fleet(
+        os.environ.get("FLEETAUTH_LAB", "fleet"),
+        tmp_path_factory.mktemp("fleet"),
+        images=("debian12-twofactor", "debian13-twofactor"),
+    )
     try:
+        fleet.down()  # what a killed run, or one with FLEETAUTH_KEEP, has left
         fleet.boot(HOSTS)
-        fleet.install_packages()
+        fleet.snapshot("booted")
         yield fleet
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):
@@ -31,5 +36,5 @@ def booted(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 @pytest.fixture
 def fleet(booted: Fleet) -> Fleet:
     """The fleet as it was before any test."""
-    booted.reset()
+    booted.restore("booted")
     return booted

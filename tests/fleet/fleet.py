@@ -23,17 +23,6 @@ ROOT = Path(__file__).resolve().parents[2]
 LAB = ROOT / "tests" / "lab" / "lab"
 IMAGES = ("debian12", "debian13")
 
-_BASELINE = (
-    "test -d /root/baseline || "
-    "{ mkdir -m 700 /root/baseline; cp -a /etc/pam.d /etc/ssh /etc/chrony /root/baseline/; }"
-)
-_CLEAN = (
-    "rm -rf /etc/twofactor /var/lib/twofactor /usr/local/sbin/twofactor /etc/pam.d /etc/ssh /etc/chrony; "
-    "rm -rf /etc/systemd/system/twofactor-boot.service /etc/systemd/system/multi-user.target.d; "
-    "cp -a /root/baseline/pam.d /root/baseline/ssh /root/baseline/chrony /etc/; "
-    "systemctl daemon-reload; systemctl restart ssh chrony"
-)
-
 
 @dataclass(frozen=True)
 class Ran:
@@ -91,16 +80,14 @@ class Fleet:
             "twofactor_ssh_methods": ["key_and_code"],
         }
 
-    def install_packages(self) -> None:
-        """Install what the roles would, and remember /etc as it is then."""
-        self.each(
-            "DEBIAN_FRONTEND=noninteractive apt-get install -qq libpam-oath chrony oathtool 2>&1 >/dev/null"
-        )
-        self.each(_BASELINE)
+    def snapshot(self, word: str) -> None:
+        """Keep what the hosts have now under a name."""
+        self._lab("snapshot", word, *self.hosts)
 
-    def reset(self) -> None:
-        """Take the collection's traces off every host, by other means than its own."""
-        self.each(_CLEAN)
+    def restore(self, word: str) -> None:
+        """Put back what the hosts had under a name."""
+        self._lab("restore", "--to", word, *self.hosts)
+        self.each("systemctl is-system-running --wait >/dev/null || true")
 
     def down(self) -> None:
         """End all hosts."""
