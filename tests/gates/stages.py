@@ -26,7 +26,7 @@ CHECKOUT = Path(__file__).parents[2]
 LOGS = CHECKOUT / ".build" / "test"
 
 _TERMINAL_CODES = re.compile(r"\x1b\[[0-9;]*m")
-_PYTEST = re.compile(r"^[\s=]*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s\b", re.MULTILINE)
+_PYTEST = re.compile(r"^[\s=│]*((?:\d+ [a-z]+(?:, )?)+) in [\d.]+s\b", re.MULTILINE)
 _PYTEST_WORDS = {
     "passed": "passed",
     "skipped": "skipped",

@@ -20,6 +20,8 @@ LOGIN = Stage("login", "login", at_least=80)
         ("===== 84 passed in 701.30s (0:11:41) =====", Totals(passed=84)),
         ("== 1 failed, 80 passed, 2 skipped, 3 errors in 12.30s ==", Totals(80, 4, 2)),
         ("  \x1b[32m\x1b[1m6 passed\x1b[0m\x1b[32m in 4.02s\x1b[0m\n", Totals(passed=6)),
+        # In Molecule's frame.
+        ("  \x1b[2m│\x1b[0m ====== 27 passed, 1 skipped in 102.98s (0:01:42)\n", Totals(27, 0, 1)),
         ("2621 passed in 22.04s\n...\n2621 passed in 36.00s\n", Totals(passed=5242)),
         ("3 passed, 1 warning, 2 deselected in 0.10s", Totals(passed=3)),
         ("make: *** [Makefile:45: login] Error 2", Totals()),
