@@ -58,7 +58,7 @@ twofactor:
           description: Its name.
           type: str
         asks_code:
-          description: Whether it asks for a code.
+          description: Whether it asks for a code, in a way that nothing before it can avoid.
           type: bool
     ssh:
       description: What SSH asks for.
@@ -75,8 +75,24 @@ twofactor:
           description: Whether root may log in, as sshd puts it; null when sshd does not say.
           type: str
         running:
-          description: Whether sshd runs.
+          description: Whether sshd runs, or systemd waits for connections in its place.
           type: bool
+        exempt:
+          description: Logins that are declared to need a key alone; null without sshd; on Linux only.
+          type: dict
+          contains:
+            users:
+              description: The users.
+              type: list
+              elements: str
+            groups:
+              description: The groups.
+              type: list
+              elements: str
+            networks:
+              description: The networks.
+              type: list
+              elements: str
     users:
       description: Users with a token, on TrueNAS also users who may log in without one.
       type: list
@@ -207,7 +223,12 @@ twofactor:
     version: Debian GNU/Linux 12 (bookworm)
     state: enabled
     services: []
-    ssh: {state: enabled, methods: [key_and_code], root_login: without-password, running: true}
+    ssh:
+      state: enabled
+      methods: [key_and_code]
+      root_login: without-password
+      running: true
+      exempt: {users: [automation], groups: [], networks: []}
     users:
       - name: alice
         enrolled: true

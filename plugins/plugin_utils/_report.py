@@ -32,6 +32,7 @@ WARNINGS = frozenset(
         "clock_drift",
         "clock_unsynchronised",
         "never_verified",
+        "nobody_asked",
         "not_enrolled",
         "not_readable",
         "private_methods",
@@ -50,15 +51,23 @@ _SAY_IT_IS_OFF = frozenset({"nothing_asks", "service_not_covered", "ssh_not_aski
 _SAY_IT_IS_IN_PART = frozenset(
     {
         "cockpit_other_way",
+        "everybody_exempt",
+        "nobody_asked",
         "other_login_server",
         "other_sshd",
+        "own_files_open",
+        "pam_service_unsafe",
         "policy_edited",
         "service_not_covered",
+        "sshd_not_judged",
+        "sudo_not_asking",
         "unenrolled_allowed",
         "user_login_server",
         "users_oath_stale",
     }
 )
+_CANNOT_BE_RELIED_ON = frozenset({"pam_service_unsafe", "policy_edited"})
+"""What asks for codes is there, and something in it or before it may let users in without one."""
 STATUSES = ("protected", "partly", "off", "unreachable", "not_read")
 
 
@@ -286,7 +295,7 @@ def _host(answer: Answer) -> HostState:
 def _status(info: Info, codes: set[str]) -> str:
     """Return protected only where everything that lets people in asks for a code, or no login is possible there."""
     if not info.enabled:
-        return "off"
+        return "partly" if codes & _CANNOT_BE_RELIED_ON else "off"
     open_ssh = info.ssh_running and not info.ssh_asks
     if open_ssh or not all(service.asks_code for service in info.services):
         return "partly"

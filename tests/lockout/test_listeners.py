@@ -34,6 +34,8 @@ SERVICE = """\
 [Service]
 ExecStart=-{command}
 StandardInput=socket
+RuntimeDirectory=sshd
+RuntimeDirectoryPreserve=yes
 """
 OWN_CONFIG = "UsePAM yes\nKbdInteractiveAuthentication yes\n"
 
@@ -51,7 +53,7 @@ def _install(host: Host, *packages: str) -> None:
         f"DEBIAN_FRONTEND=noninteractive apt-get install -qq {' '.join(packages)} 2>&1; rm /usr/sbin/policy-rc.d; "
         "systemctl stop tinysshd.socket inetutils-inetd shellinabox 2>/dev/null || true"
     )
-    wait_until(lambda: not _listens(host, 4200), 10, "shellinabox has ended")
+    wait_until(lambda: not _listens(host, 4200), 60, "shellinabox has ended")
 
 
 def _listens(host: Host, port: int) -> bool:
@@ -61,7 +63,7 @@ def _listens(host: Host, port: int) -> bool:
 def _start(host: Host, command: str, port: int = PORT) -> None:
     """Run a command that starts a login server, and wait until it listens."""
     host.shell(f"({command}) </dev/null >/dev/null 2>&1")
-    wait_until(lambda: _listens(host, port), 10, f"{command} listens")
+    wait_until(lambda: _listens(host, port), 60, f"{command} listens")
 
 
 def _by_socket_unit(host: Host, command: str) -> None:

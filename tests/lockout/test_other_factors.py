@@ -36,7 +36,7 @@ def test_the_service_asks_for_another_factor(host: Host, file: str, line: str, w
 
 def test_the_directory_prompts_for_two_factors(host: Host) -> None:
     host.shell("mkdir -p /etc/sssd/conf.d; echo '[prompting/2fa]' > /etc/sssd/conf.d/prompts.conf")
-    host.shell("echo 'auth sufficient pam_sss.so' >> /etc/pam.d/common-auth")
+    host.shell("echo 'auth optional pam_sss.so' >> /etc/pam.d/common-auth")
     result = refused(host, "other_code_module", **wanted(Token()))
     assert "pam_sss.so" in result["msg"]
 

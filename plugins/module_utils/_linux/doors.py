@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     daemon,
+    files,
     listening,
     login_servers,
     process,
@@ -34,8 +35,6 @@ _INETD_FILES = ("/etc/inetd.conf", "/etc/xinetd.conf")
 _INETD_FOLDERS = ("/etc/inetd.d", "/etc/xinetd.d")
 _SYSTEMS = ("/usr/", "/opt/", "/bin/", "/sbin/")
 """Where programs are that no user has put there."""
-_LARGEST = 1024 * 1024
-"""Bytes of a configuration file that are read."""
 
 
 @dataclass(frozen=True)
@@ -170,22 +169,16 @@ def _inetd_servers() -> Iterator[str]:
 
 
 def roots_text(path: str) -> str | None:
-    """Return the text of a configuration file of root's, None for anything that another account may write.
-
-    It is opened without waiting, so that a pipe in its place stops nothing.
-    """
+    """Return the text of a configuration file of root's, None for anything that another account may write."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError:
+        found = files.read_bytes(path)
+    except (OSError, TwofactorError):
         return None
-    try:
-        there = os.fstat(descriptor)
-        is_roots = there.st_uid == process.SUPERUSER and not there.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
-        if not (stat.S_ISREG(there.st_mode) and is_roots and there.st_size <= _LARGEST):
-            return None
-        return os.read(descriptor, _LARGEST).decode("utf-8", "surrogateescape")
-    finally:
-        os.close(descriptor)
+    if found is None:
+        return None
+    data, there = found
+    is_roots = there.st_uid == process.SUPERUSER and not there.st_mode & (stat.S_IWGRP | stat.S_IWOTH)
+    return data.decode("utf-8", "surrogateescape") if is_roots else None
 
 
 def problems_of(others: Iterable[OtherServer]) -> list[TwofactorError]:

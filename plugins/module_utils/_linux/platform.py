@@ -63,6 +63,7 @@ class LinuxPlatform:
                     outcome.warnings.append("A change that had been cut short was taken back first.")
                 if plan.changed:
                     self._commit(change, plan, outcome)
+                _repair_own_files()
                 return outcome
         except (TwofactorError, OSError) as error:
             self._log_refusal(change, error)
@@ -142,7 +143,9 @@ class LinuxPlatform:
         plan = planning.make_plan(change, host)
         # Letting somebody off shuts nobody out; it has to work on a bad night too.
         checks.check_plan(plan, host, check_mode, guarded=change.guard and change.bypass is None)
-        return plan, _outcome(plan, host)
+        outcome = _outcome(plan, host)
+        _describe_own_files(outcome)
+        return plan, outcome
 
     def _log_refusal(self, change: Change, error: TwofactorError | OSError) -> None:
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit
@@ -232,3 +235,23 @@ def _outcome(plan: Plan, host: Host) -> Outcome:
     from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import describe
 
     return describe.describe(plan, host)
+
+
+def _describe_own_files(outcome: Outcome) -> None:
+    """Add to an outcome the modes and owners that a run repairs, also where nothing else is to be done."""
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import own_files
+
+    wrong = own_files.find()
+    if wrong:
+        outcome.changed = True
+        outcome.before["modes"] = {one.path: one.now for one in wrong}
+        outcome.after["modes"] = {one.path: f"mode {one.repaired:04o}" for one in wrong}
+
+
+def _repair_own_files() -> None:
+    from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import audit, own_files
+
+    wrong = own_files.find()
+    if wrong:
+        own_files.repair(wrong)
+        audit.log("repaired", modes=",".join(one.path for one in wrong))

@@ -8,7 +8,6 @@ Private to this collection: may change at any time.
 
 from __future__ import annotations
 
-import os
 import time
 from dataclasses import asdict
 from typing import Any
@@ -18,10 +17,13 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     agent,
     bypass,
     cockpit,
+    coverage,
     doors,
+    drift,
     guard,
     guessing,
     journal,
+    own_files,
     packages,
     pam,
     paths,
@@ -29,8 +31,8 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     plan,
     policy_file,
     secrets,
-    sshd,
-    sshd_check,
+    ssh_report,
+    sudoers,
     tokens,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
@@ -38,9 +40,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     Host,
-    find_program,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import Declared
 
 BYPASS_GRACE = 90.0
@@ -56,17 +56,20 @@ def report() -> _Data:
     declared = _declared(host, problems)
     enforced = pam.asks_code(host.read(paths.PAM_POLICY) or "")
     users = _users(host, problems)
+    enrolled = [user["name"] for user in users if user["enrolled"]]
     clock = clocks.read_clock()
-    services = _services(host, declared, enforced, problems)
-    ssh = _ssh(host, declared, users, problems)
+    let_off = _let_off(host)
+    differs = drift.find(declared, let_off, host)
+    services = _services(host, declared, enforced, differs, problems)
+    ssh, of_ssh = ssh_report.read(host, declared, differs, enrolled)
+    problems += _as_data(of_ssh)
     asks = ssh["state"] == "enabled" or any(s["asks_code"] for s in services)
-    _judge(host, declared, enforced, asks, users, clock, problems)
-    problems += _other_doors(host) if asks else []
+    _judge(host, declared, enforced, asks or differs.is_any, users, clock, problems)
+    problems += _other_doors(host) if asks or declared.policy.state == "enabled" else []
     bypasses = _bypasses(host, problems)
-    problems += _edited(host, declared)
-    problems += [_problem(one.code, one.message, one.remedy) for one in agent.problems(enforced)]
-    guessed = guessing.problems(host, declared.policy, time.time())
-    problems += [_problem(one.code, one.message, one.remedy) for one in guessed]
+    problems += _edited(differs) + _as_data(_nobody_asked(host, declared, enrolled, let_off)) + _open_files()
+    problems += _as_data(agent.problems(enforced))
+    problems += _as_data(guessing.problems(host, declared.policy, time.time()))
     return {
         **_pending(problems),
         "bypass": bypasses,
@@ -83,34 +86,50 @@ def report() -> _Data:
     }
 
 
-def _edited(host: Host, declared: Declared) -> list[_Data]:
-    """Return a problem for the files by which PAM asks, when they are not as the policy has them written."""
-    policy = declared.policy
-    if policy.state != "enabled":
-        return []
+def _let_off(host: Host) -> tuple[str, ...]:
+    """Return the users with a bypass, none where the list is damaged, which is said elsewhere."""
     try:
-        let_off = tuple(bypass.parse(host.read(paths.BYPASS)).users)
+        return tuple(bypass.parse(host.read(paths.BYPASS)).users)
     except TwofactorError:
-        return []  # damaged; that is said elsewhere
-    wanted = {paths.PAM_POLICY: pam.render_policy(policy, let_off)}
-    if policy.exempt.networks:
-        wanted[paths.EXEMPT_NETWORKS] = pam.render_exempt_networks(policy.exempt.networks)
-    if policy.unenrolled == "allow":
-        wanted[paths.ENROLLED] = plan.enrolled_list(secrets.enrolled_users(host))
-    service = host.read(paths.service_file("sshd")) or ""
-    if declared.ssh_asks() and pam.asks_code(service):  # otherwise that is said elsewhere
-        try:
-            wanted[paths.service_file("sshd")] = plan.ssh_service(service, policy, let_off, host)
-        except TwofactorError as error:
-            return [_problem(error.code, error.message, error.remedy)]
-    edited = [path for path, text in wanted.items() if host.read(path) != text]
-    if not edited:
+        return ()
+
+
+def _edited(differs: drift.Drift) -> list[_Data]:
+    """Return what is to be said of files that are not as they were written."""
+    found = _as_data(list(differs.unsafe.values()))
+    if differs.edited:
+        verb = "differs" if len(differs.edited) == 1 else "differ"
+        found.append(
+            _problem(
+                "policy_edited",
+                f"{' and '.join(differs.edited)} {verb} from what is declared, so somebody may get in without a code.",
+                "Run the role again, which writes it anew.",
+            )
+        )
+    return found
+
+
+def _nobody_asked(
+    host: Host, declared: Declared, enrolled: list[str], let_off: tuple[str, ...]
+) -> list[TwofactorError]:
+    if declared.policy.state != "enabled":
         return []
+    exempt = declared.ssh.exempt(declared.policy) if declared.ssh_asks() else declared.policy.exempt
+    population = coverage.read(host, exempt, enrolled)
+    return coverage.judge(declared, exempt, population, enrolled, let_off)
+
+
+def _open_files() -> list[_Data]:
+    found = own_files.find()
+    if not found:
+        return []
+    more = f" and {len(found) - 3} more" if found[3:] else ""
+    named = ", ".join(f"{one.path} ({one.now} instead of {one.wanted:04o})" for one in found[:3])
     return [
         _problem(
-            "policy_edited",
-            f"{' and '.join(edited)} differs from what is declared, so somebody may get in without a code.",
-            "Run the role again, which writes it anew.",
+            "own_files_open",
+            f"Others than root may read or change files of the second factor: {named}{more}.",
+            "Run the role again, which repairs them. Renew the secrets of users whose token files others could read.",
         )
     ]
 
@@ -225,7 +244,9 @@ def _recovery_left(lines: list[tokens.TokenLine], entry: _Data) -> int | None:
     return max(0, int(entry["recovery_count"]) - line.used)
 
 
-def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Data]) -> list[_Data]:
+def _services(
+    host: Host, declared: Declared, enforced: bool, differs: drift.Drift, problems: list[_Data]
+) -> list[_Data]:
     try:
         wanted = plan.covered_services(declared.policy, host)
     except TwofactorError as error:
@@ -233,12 +254,13 @@ def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Da
         wanted = []
     found = []
     texts = {name: host.read(paths.service_file(name)) or "" for name in host.names(paths.PAM_FOLDER)}
-    asking = {name for name, text in texts.items() if pam.is_included(text)}
+    including = {name for name, text in texts.items() if pam.is_included(text)}
     for name, text in texts.items():
-        included = name in asking or any(line.stack in asking for line in pam.auth_lines(text))
+        included = name in including or any(line.stack in including for line in pam.auth_lines(text))
         if name in ("sshd", "twofactor") or (name not in wanted and not included):
             continue
-        found.append({"name": name, "asks_code": enforced and included})
+        is_planned = name in differs.asking or declared.policy.state != "enabled"
+        found.append({"name": name, "asks_code": enforced and included and is_planned})
         if declared.policy.state == "enabled" and not included:
             problems.append(
                 _problem(
@@ -249,67 +271,9 @@ def _services(host: Host, declared: Declared, enforced: bool, problems: list[_Da
             )
     if any(service["asks_code"] and service["name"] == cockpit.SERVICE for service in found):
         problems += _as_data(cockpit.other_ways(host))
+    if any(service["asks_code"] and service["name"] in sudoers.SERVICES for service in found):
+        problems += _as_data(sudoers.other_ways(host))
     return found
-
-
-def _ssh(host: Host, declared: Declared, users: list[_Data], problems: list[_Data]) -> _Data:
-    if find_program("sshd") is None:
-        return {"state": "disabled", "methods": [], "root_login": None, "running": False}
-    logins = sshd_check.visitors(
-        declared.ssh.exempt(declared.policy), [user["name"] for user in users if user["enrolled"]]
-    )
-    ordinary = [login for login in logins if not login.is_exempt] or logins
-    ordinary.sort(key=lambda login: login.user == "root")  # who stands for all is rather somebody else
-    if _outranks_all(host):
-        ordinary = ordinary[:1]
-    try:
-        running = sshd_check.readers(host)
-        said = {login.user: _said(login, running) for login in ordinary} if running else {}
-    except TwofactorError as error:
-        problems.append(_problem(error.code, error.message, error.remedy))
-        said = {}
-    settings = next(iter(said.get(ordinary[0].user, [])), {})
-    methods = sshd.methods_of(settings.get("authenticationmethods", ""))
-    covered = pam.asks_code(host.read(paths.service_file("sshd")) or "")
-    passed_over = sorted(
-        user for user, answers in said.items() if not (covered and all(map(_asks_code, answers)))
-    )
-    asks = bool(said) and not passed_over
-    if declared.ssh_asks() and not asks:
-        whose = f" of {', '.join(passed_over)}" if 0 < len(passed_over) < len(ordinary) else ""
-        problems.append(
-            _problem(
-                "ssh_not_asking",
-                f"SSH logins{whose} are not asked for a code although they are declared to be.",
-                "Run the role again; something has overridden its drop-in or its PAM line.",
-            )
-        )
-    if asks:
-        problems += _as_data(sshd_check.other_sshds(host))
-    return {
-        "state": "enabled" if asks else "disabled",
-        "methods": methods if asks else [],
-        "root_login": settings.get("permitrootlogin"),
-        "running": bool(host.doors().sshds),
-    }
-
-
-def _said(login: sshd_check.Visitor, running: list[CommandLine]) -> list[dict[str, str]]:
-    """Return what each sshd says of a login, by the configuration that it reads."""
-    return [sshd_check.effective(line.config, login, line.options) for line in running]
-
-
-def _outranks_all(host: Host) -> bool:
-    """Tell whether our drop-in is what sshd reads first: then no Match block can tell users apart any more."""
-    folder = os.path.dirname(paths.SSHD_DROPIN)
-    there = [f"{folder}/{name}" for name in host.names(folder)]
-    return paths.SSHD_DROPIN in there and sshd.reads_dropin_first(host.read(paths.SSHD_CONFIG) or "", there)
-
-
-def _asks_code(settings: dict[str, str]) -> bool:
-    methods = sshd.methods_of(settings.get("authenticationmethods", ""))
-    by_pam = settings.get("usepam") == "yes" and settings.get("pamservicename", "sshd") == sshd.PAM_SERVICE
-    return by_pam and bool({"key_and_code", "password_and_code"} & set(methods))
 
 
 def _judge(  # noqa: PLR0913 - everything that has been read, side by side

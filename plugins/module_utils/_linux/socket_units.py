@@ -20,7 +20,17 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host im
 _USUAL = ("ssh.service", "sshd.service", "ssh@x.service", "sshd@x.service", "sshd-unix-local@x.service")
 """Asked for along with the sockets, which mostly spares a second question."""
 _PROPERTIES = (
-    *("Id", "Accept", "Listen", "Triggers", "ActiveState", "ExecStart", "Environment", "EnvironmentFiles"),
+    *(
+        "Id",
+        "Names",
+        "Accept",
+        "Listen",
+        "Triggers",
+        "ActiveState",
+        "ExecStart",
+        "Environment",
+        "EnvironmentFiles",
+    ),
     *("RootDirectory", "RootImage", "BindPaths", "BindReadOnlyPaths", "TemporaryFileSystem", "MountImages"),
 )
 _OTHER_FILES = _PROPERTIES[-6:]
@@ -51,7 +61,11 @@ def read() -> list[SocketUnit]:
     if systemctl is None:
         return []
     units = _show(systemctl, "*.socket", *_USUAL)
-    services = {socket: _service_of(units[socket]) for socket in units if _waits(units[socket])}
+    services = {
+        socket: _service_of(unit)
+        for socket, unit in units.items()
+        if socket.endswith(".socket") and _waits(unit)
+    }
     further = sorted(set(services.values()) - set(units))
     if further:
         units.update(_show(systemctl, *further))
@@ -70,15 +84,15 @@ def _show(systemctl: str, *names: str) -> dict[str, _Unit]:
 
 
 def parse(text: str) -> dict[str, _Unit]:
-    """Return what ``systemctl show`` printed, by the unit's name."""
+    """Return what ``systemctl show`` printed, by each of the unit's names."""
     units = {}
     for block in text.split("\n\n"):
         unit: _Unit = {}
         for line in block.strip().split("\n"):
             name, dummy, value = line.partition("=")
             unit.setdefault(name, []).append(value)
-        if "Id" in unit:
-            units[unit["Id"][0]] = unit
+        names = unit.get("Names", unit.get("Id", [""]))[0]
+        units.update(dict.fromkeys(names.split(), unit))
     return units
 
 

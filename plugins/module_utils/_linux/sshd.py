@@ -97,7 +97,7 @@ def reads_dropin_first(main: str, drop_ins: list[str]) -> bool:
         match = _KEYWORD.match(text)
         if not match or match.group("keyword").lower() != "include":
             return False
-        for full in _patterns(match.group("value")):
+        for full in include_patterns(match.group("value")):
             if posixpath.dirname(full) != posixpath.dirname(paths.SSHD_DROPIN):
                 return False
             hits = sorted(path for path in existing if _matches(path, full))
@@ -106,7 +106,7 @@ def reads_dropin_first(main: str, drop_ins: list[str]) -> bool:
     return False
 
 
-def _patterns(value: str) -> list[str]:
+def include_patterns(value: str) -> list[str]:
     """Return the patterns of an Include as sshd reads them: relative to /etc/ssh (sshd_config(5))."""
     words = [quoted or bare for quoted, bare in re.findall(r'"([^"]*)"|(\S+)', value)]
     return [posixpath.normpath(posixpath.join("/etc/ssh", word)) for word in words]
@@ -143,7 +143,7 @@ def staged_main(main: str, staged: dict[str, str | None], expand: Callable[[str]
 
 def _staged_include(patterns: str, staged: dict[str, str | None], expand: Callable[[str], list[str]]) -> str:
     wanted = []
-    for full in _patterns(patterns):
+    for full in include_patterns(patterns):
         wanted += sorted({*expand(full), *(path for path in staged if _matches(path, full))})
     named = [staged.get(path, path) for path in wanted]
     lines = [f'Include "{path}"\n' if " " in path else f"Include {path}\n" for path in named if path]

@@ -51,6 +51,8 @@ class Visitor:
     user: str
     address: str
     is_exempt: bool
+    more: tuple[tuple[str, str], ...] = ()
+    """Further words for sshd's option -C, such as the host's name or the local port."""
 
 
 def visitors(ssh_exempt: Exempt, users: list[str]) -> list[Visitor]:
@@ -281,7 +283,8 @@ def effective(config: str, visitor: Visitor, options: Sequence[str]) -> dict[str
 
     ``options`` are those that it was started with.
     """
-    where = f"user={visitor.user},host={visitor.address},addr={visitor.address}"
+    words = {"user": visitor.user, "host": visitor.address, "addr": visitor.address, **dict(visitor.more)}
+    where = ",".join(f"{name}={value}" for name, value in words.items())
     ran = run(_sshd_command(options, config, "-T", "-C", where))
     if ran.status != 0:
         raise TwofactorError(

@@ -14,6 +14,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     checks,
     daemon,
     journal,
+    own_files,
     paths,
     sshd_check,
 )
@@ -88,6 +89,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Root:
         host.reloads += 1
 
     monkeypatch.setattr(daemon, "reload_sshd", count)
+    monkeypatch.setattr(own_files, "find", list)
     monkeypatch.setattr(audit, "log", lambda event, **details: host.logged.append((event, details)))
     monkeypatch.setattr(sshd_check, "takes_passwords", lambda _host: "users")
     return host

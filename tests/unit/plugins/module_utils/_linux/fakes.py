@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Change
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths, sshd
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.doors import Doors, Sshd
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.plan import Plan, Step, make_plan
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
@@ -66,6 +66,9 @@ class FakeHost:
     def names(self, folder: str) -> list[str]:
         inside = [path[len(folder) + 1 :] for path in self.texts if path.startswith(folder + "/")]
         return sorted({name.split("/", 1)[0] for name in inside})
+
+    def glob(self, pattern: str) -> list[str]:
+        return sorted(path for path in self.texts if sshd._matches(path, pattern))
 
     def has_user(self, name: str) -> bool:
         return name in self.users

@@ -206,10 +206,3 @@ def test_configuration_file_of_a_users(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(process, "SUPERUSER", os.getuid() + 1)
     (tmp_path / "own").write_text("UsePAM yes\n")
     assert doors.roots_text(str(tmp_path / "own")) is None
-
-
-def test_configuration_file_that_is_far_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(process, "SUPERUSER", os.getuid())
-    monkeypatch.setattr(doors, "_LARGEST", 3)
-    (tmp_path / "own").write_text("UsePAM yes\n")
-    assert doors.roots_text(str(tmp_path / "own")) is None

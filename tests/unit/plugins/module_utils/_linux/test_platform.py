@@ -18,6 +18,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     clock,
     journal,
     lock,
+    own_files,
     packages,
     paths,
     report,
@@ -26,6 +27,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
     platform as linux,
 )
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.own_files import OpenFile
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.platform import LinuxPlatform
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     BypassChange,
@@ -296,3 +298,22 @@ def test_what_else_is_changed_or_refused_is_logged(
         ("refused", {"codes": "sshd_overridden,read_only"}),
     ]
     assert root.logged == ([] if check_mode else expected)
+
+
+def test_modes_of_our_own_files_are_repaired_where_nothing_else_is_to_be_done(
+    root: Root, platform: LinuxPlatform, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    platform.apply(WHOLE, check_mode=False)
+    wrong = [OpenFile(paths.POLICY, 0o666, 0o600, 0)]
+    repaired: list[list[OpenFile]] = []
+    monkeypatch.setattr(own_files, "find", lambda: wrong)
+    monkeypatch.setattr(own_files, "repair", repaired.append)
+    for check_mode in (True, False):
+        outcome = platform.apply(WHOLE, check_mode=check_mode)
+        assert outcome.changed
+        assert (outcome.before["modes"], outcome.after["modes"]) == (
+            {paths.POLICY: "mode 0666"},
+            {paths.POLICY: "mode 0600"},
+        )
+        assert repaired == ([] if check_mode else [wrong])
+    assert root.logged[-1] == ("repaired", {"modes": paths.POLICY})

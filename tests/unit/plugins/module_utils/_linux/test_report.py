@@ -14,8 +14,12 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     bypass,
     clock,
     cockpit,
+    coverage,
+    daemon,
     doors,
     journal,
+    match_visitors,
+    own_files,
     packages,
     paths,
     pending,
@@ -24,10 +28,13 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.bypass import Bypass, Bypasses
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.coverage import Population
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.doors import Doors, OtherServer
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.journal import Journal
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.own_files import OpenFile
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_args import CommandLine
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_check import Visitor
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.sshd_match import Accounts
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import (
     SecretsChange,
     UserSecret,
@@ -55,7 +62,13 @@ class Reported:
         self.modules = True
         self.asked: list[Visitor] = []
         monkeypatch.setattr(report, "Host", lambda: self.host)
-        monkeypatch.setattr(report, "find_program", lambda name: f"/usr/sbin/{name}")
+        self.population = Population(frozenset({"alice", "bob", "root"}))
+        self.open_files: list[OpenFile] = []
+        monkeypatch.setattr(daemon, "distributions_sshd", lambda: "/usr/sbin/sshd")
+        monkeypatch.setattr(coverage, "read", lambda *_arguments: self.population)
+        monkeypatch.setattr(own_files, "find", lambda: self.open_files)
+        accounts = Accounts(("alice", "bob", "root"), {"staff": ("alice", "bob")})
+        monkeypatch.setattr(match_visitors, "_accounts", lambda: accounts)
         monkeypatch.setattr(clock, "read_clock", lambda: self.clock)
         monkeypatch.setattr(doors, "roots_text", lambda _path: None)
         monkeypatch.setattr(packages, "missing", lambda *_wanted: [])
@@ -200,7 +213,10 @@ def test_policy_that_somebody_has_edited_is_a_problem(
         del host.host.texts[path]
     else:
         host.host.texts[path] = text
-    assert host.codes() == codes
+    found = host.read()
+    assert [problem["code"] for problem in found["problems"]] == codes
+    of_ssh = path == paths.service_file("sshd")
+    assert found["ssh"]["state"] == found["state"] == ("disabled" if of_ssh else "enabled")
 
 
 @pytest.mark.parametrize("text", ["", "bob\n", None])
@@ -454,7 +470,7 @@ def test_ssh_is_judged_by_everybody_where_something_is_read_before_our_dropin(
 
     monkeypatch.setattr(sshd_check, "effective", effective)
     found = host.read()
-    assert [visitor.user for visitor in host.asked] == (["alice", "bob", "root"] if read_first else ["alice"])
+    assert [visitor.user for visitor in host.asked] == (["alice", "root", "bob"] if read_first else ["alice"])
     assert found["ssh"]["state"] == ("disabled" if read_first else "enabled")
     if read_first:
         (problem,) = found["problems"]
@@ -471,6 +487,6 @@ def test_sshd_that_cannot_say(host: Reported, monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_host_without_sshd(host: Reported, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report, "find_program", lambda _name: None)
+    monkeypatch.setattr(daemon, "distributions_sshd", lambda: None)
 
     assert host.read()["ssh"]["running"] is False

@@ -58,6 +58,17 @@ def test_units_that_wait(systemd: Systemd) -> None:
     assert systemd.asked[1:] == [["cockpit.service"]]
 
 
+def test_template_by_another_name(systemd: Systemd) -> None:
+    """systemd-ssh-generator's is a link to the distribution's."""
+    systemd.socket("sshd-unix-local.socket", "/run/ssh-unix-local/socket (Stream)")
+    systemd.service(
+        "sshd@x.service", "/usr/sbin/sshd", "sshd -i", "Names=sshd@x.service sshd-unix-local@x.service\n"
+    )
+
+    assert socket_units.read() == [SocketUnit("sshd-unix-local.socket", ("/usr/sbin/sshd", "-i"))]
+    assert len(systemd.asked) == 1
+
+
 def test_nothing_more_is_asked_where_only_ssh_waits(systemd: Systemd) -> None:
     systemd.socket("ssh.socket", "[::]:22 (Stream)", "no", "ssh.service")
     systemd.service("ssh.service", "/usr/sbin/sshd", "/usr/sbin/sshd -D")
