@@ -199,9 +199,9 @@ _RESTORED = (
         "file=/var/lib/twofactor/enrolled onerr=fail quiet' $policy",
     ),
     Drift(
-        "an older state",
-        "a backup of /var/lib/twofactor from before users were enrolled",
-        "rm $state/tokens/e*; : > $state/enrolled; rm -f $state/users.json",
+        "older tokens",
+        "a backup of the tokens from before users were enrolled",
+        "rm $state/tokens/e*; : > $state/enrolled",
     ),
     Drift(
         "a lock left behind",

@@ -4,6 +4,7 @@
 """The half of the doors suite that runs on a host, as root, with Python's standard library only.
 
     python3 -m tests.doors.on_host accounts FOLDER          make the accounts, and the key that they have
+    python3 -m tests.doors.on_host report FOLDER            take the report
     python3 -m tests.doors.on_host drift FOLDER < drift     let something happen, take the report, try every door
 
 FOLDER holds the command of the collection, unpacked (``unpacked``). ``drift`` reads the shell command from standard
@@ -147,15 +148,16 @@ def try_terminal(folder: str, door: Door, factors: Factors, user: str, answers: 
     )
     os.close(theirs)
     try:
-        return _converse(ours, answers, time.monotonic() + PATIENCE)
+        return _converse(process, ours, answers)
     finally:
         os.close(ours)
         process.kill()
         process.wait()
 
 
-def _converse(terminal: int, answers: Answers, deadline: float) -> str:
-    """Answer one prompt of each kind, until the program ends, asks for more, or the deadline."""
+def _converse(process: subprocess.Popen[bytes], terminal: int, answers: Answers) -> str:
+    """Answer one prompt of each kind, until the program ends, asks for more, or has taken too long."""
+    deadline = time.monotonic() + PATIENCE
     said = ""
     left = [(_CODE_PROMPT, answers.code), (_PASSWORD_PROMPT, answers.password)]
     answered = 0
@@ -164,8 +166,10 @@ def _converse(terminal: int, answers: Answers, deadline: float) -> str:
             continue
         try:
             data = os.read(terminal, 4096)
-        except OSError:  # the last process on it has gone
-            break
+        except OSError:  # no process has it open: the last one has gone, or login opens it anew (vhangup(2))
+            if _has_ended(process):
+                break
+            continue
         said += data.decode(errors="replace")
         heard = said[answered:]
         prompt = next((one for one in left if one[0].search(heard)), None)
@@ -176,6 +180,15 @@ def _converse(terminal: int, answers: Answers, deadline: float) -> str:
         elif re.search(r"(One-time|[Pp])assword[^\n]*: ?$|login: ?$", heard):
             break
     return said
+
+
+def _has_ended(process: subprocess.Popen[bytes]) -> bool:
+    """Tell whether a process ends within a moment."""
+    try:
+        process.wait(0.05)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def try_console(folder: str, door: Door, factors: Factors, user: str, answers: Answers) -> str:
@@ -320,24 +333,29 @@ def _make_home(home: Path, uid: int, public_key: str) -> None:
 
 
 def main() -> None:
-    """Run one of the two commands."""
+    """Run one of the commands."""
     command, folder = sys.argv[1:]
     if command == "accounts":
         make_accounts(folder)
-        return
-    happening = sys.stdin.read()
+    elif command == "report":
+        print(json.dumps(take_report(folder)))
+    else:
+        print(json.dumps(go_through(folder, sys.stdin.read())))
+
+
+def go_through(folder: str, happening: str) -> dict[str, object]:
+    """Let something happen, take the report of that moment, and try every door."""
     done = subprocess.run(
         ["sh", "-c", happening], stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False
     )
     report = take_report(folder)
     outcomes = make_attempts(folder)
-    result = {
+    return {
         "status": done.returncode,
         "said": (done.stdout + done.stderr)[-2000:],
         "report": report,
         "outcomes": [asdict(outcome) for outcome in outcomes],
     }
-    print(json.dumps(result))
 
 
 if __name__ == "__main__":

@@ -107,12 +107,20 @@ def verdicts(
     return found
 
 
+def holes(state: State, outcomes: Iterable[Outcome]) -> int:
+    """Return how many attempts succeeded with less than is declared, whether a problem names them or not."""
+    return sum(outcome.entered and not _is_enough(state, outcome.attempt) for outcome in outcomes)
+
+
+def _is_enough(state: State, attempt: Attempt) -> bool:
+    return may_enter(state, attempt) or shows_two(attempt)
+
+
 def _judge(state: State, outcome: Outcome, problems: list[dict[str, str]]) -> Verdict | None:
     attempt = outcome.attempt
     door = _DOORS[attempt.door]
     what = f"{attempt.kind} user at {attempt.door} with {attempt.factors}{' again' * attempt.again}"
-    is_enough = may_enter(state, attempt) or shows_two(attempt)
-    if outcome.entered and not is_enough and not is_named(door, problems):
+    if outcome.entered and not _is_enough(state, attempt) and not is_named(door, problems):
         return Verdict(f"got in unseen: {what}", attempt)
     is_kept_out = not outcome.entered and must_enter(state, attempt)
     if is_kept_out and not is_named(door, problems, or_else=ABOUT_TOKENS):

@@ -38,7 +38,20 @@ FACTORS = (
 WAIVED = ("nothing", "key", "password", "password twice")
 """What users try who have no token, or who are let off."""
 
-_EVERYWHERE = r"/etc/pam\.d/twofactor|common-auth|pam_oath"
+_EVERYWHERE = "|".join(
+    (
+        *(
+            r"/etc/pam\.d/twofactor",
+            "common-auth",
+            "pam_oath",
+            r"policy\.json",
+            "/var/lib/twofactor/enrolled",
+        ),
+        *("[Nn]obody is asked", "No user who may log in is asked", "empty password"),
+        "token files of .* have gone",
+    )
+)
+"""Found in a problem that is about every door."""
 _SSH = r"\bSSH\b|sshd|" + _EVERYWHERE
 _SAY = "echo in as $(id -un)"
 _SAY_WHO_CALLED = "echo in as $SUDO_USER"
