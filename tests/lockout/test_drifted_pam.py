@@ -84,6 +84,7 @@ def test_sudo_is_told_not_to_ask(host: Host) -> None:
     _enforced(host, services=["sudo"])
     host.shell("echo 'Defaults !authenticate' > /etc/sudoers.d/zz-easy")
     assert list(_problems(host)) == ["sudo_not_asking"]
+    assert _asks(host) == {"sudo": False, "sudo-i": False}
 
 
 def test_the_line_of_a_service_has_been_moved(host: Host) -> None:

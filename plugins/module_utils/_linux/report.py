@@ -271,8 +271,11 @@ def _services(
             )
     if any(service["asks_code"] and service["name"] == cockpit.SERVICE for service in found):
         problems += _as_data(cockpit.other_ways(host))
-    if any(service["asks_code"] and service["name"] in sudoers.SERVICES for service in found):
-        problems += _as_data(sudoers.other_ways(host))
+    of_sudo = [service for service in found if service["asks_code"] and service["name"] in sudoers.SERVICES]
+    ways = sudoers.other_ways(host) if of_sudo else []
+    for service in of_sudo:
+        service["asks_code"] = not ways
+    problems += _as_data(ways)
     return found
 
 

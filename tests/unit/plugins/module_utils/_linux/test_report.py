@@ -128,6 +128,18 @@ def test_host_that_asks(host: Reported) -> None:
     assert found["problems"] == []
 
 
+def test_sudo_that_is_told_not_to_ask_does_not(host: Reported) -> None:
+    host.on({"services": ("sudo", "su")}).host.texts["/etc/sudoers.d/easy"] = "Defaults !authenticate\n"
+    found = host.read()
+    assert [problem["code"] for problem in found["problems"]] == ["sudo_not_asking"]
+    assert {one["name"]: one["asks_code"] for one in found["services"]} == {
+        "su": True,
+        "su-l": True,
+        "sudo": False,
+        "sudo-i": False,
+    }
+
+
 def test_ways_around_pam_are_a_problem_of_a_console_that_asks(
     host: Reported, monkeypatch: pytest.MonkeyPatch
 ) -> None:
