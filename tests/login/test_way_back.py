@@ -66,13 +66,13 @@ def test_after_an_upgrade_of_python_everything_comes_back(upgraded: Host, token:
     host = upgraded
     enforced = host.files("/etc/pam.d", "/etc/ssh")
     assert '"state": "enabled"' in host.shell("twofactor status")
-    pending = json.dumps({"ssh": {"methods": ["password_and_code"]}, "guard": False, "confirm_within": 5})
+    pending = json.dumps({"ssh": {"methods": ["password_and_code"]}, "guard": False, "confirm_within": 15})
     host.shell("twofactor apply", stdin=pending)
     assert host.files("/etc/pam.d", "/etc/ssh") != enforced
     wait_until(lambda: host.files("/etc/pam.d", "/etc/ssh") == enforced, SOON, "the revert")
     host.shell("twofactor disable --lasts 2s")
     wait_until(lambda: host.files("/etc/pam.d", "/etc/ssh") == enforced, SOON, "the end of the bypass")
-    host.shell("twofactor apply", stdin=pending.replace("5}", "600}"))
+    host.shell("twofactor apply", stdin=pending.replace("15}", "600}"))
     host.restart()
     assert host.files("/etc/pam.d", "/etc/ssh") == enforced
     assert host.ssh("alice", key=True, code=token.code())
@@ -118,15 +118,14 @@ def test_a_bypass_ends_though_the_clock_was_behind_at_boot(host: Host, token: To
 
 
 def test_a_bypass_ends_though_the_clock_was_ahead(host: Host, token: Token) -> None:
-    host.shell(f"env {_faked(30)} twofactor disable --lasts 3s")
-    assert _is_off(host)
+    host.shell(f"env {_faked(30)} twofactor disable --lasts 3s && test ! -e /etc/pam.d/twofactor")
     wait_until(lambda: not _is_off(host), SOON, "the end of the bypass")
     assert host.ssh("alice", key=True, code=token.code())
 
 
 def test_a_change_is_taken_back_whatever_the_clock_says(host: Host, token: Token) -> None:
     enforced = host.files("/etc/pam.d", "/etc/ssh")
-    change = {"ssh": {"methods": ["password_and_code"]}, "guard": False, "confirm_within": 4}
+    change = {"ssh": {"methods": ["password_and_code"]}, "guard": False, "confirm_within": 15}
     for days in (-30, 30):
         host.shell(f"env {_faked(days)} twofactor apply", stdin=json.dumps(change))
         assert host.files("/etc/pam.d", "/etc/ssh") != enforced
