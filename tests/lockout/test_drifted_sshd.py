@@ -46,7 +46,7 @@ def _drift(host: Host, path: str, text: str) -> None:
         pytest.param(
             "Match Address 10.0.0.0/8\n  AuthenticationMethods publickey\n", "10.0.0.0", id="a network"
         ),
-        pytest.param("Match LocalPort 22\n  AuthenticationMethods publickey\n", "lport 22", id="a port"),
+        pytest.param("Match LocalPort 22\n  AuthenticationMethods publickey\n", "SSH logins", id="a port"),
     ],
 )
 def test_a_match_block_that_is_read_first(host: Host, block: str, words: str) -> None:
