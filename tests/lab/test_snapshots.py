@@ -134,6 +134,13 @@ def test_a_new_hosts_name_is_known_after_a_restore(host: str) -> None:
     assert "late" not in LAB.shell(host, "cat /etc/hosts")
 
 
+def test_a_name_that_a_host_has_added_is_kept(host: str) -> None:
+    LAB.shell(host, "echo '192.0.2.1 added' >> /etc/hosts")
+    LAB.run("snapshot", "with-name", host)
+    LAB.run("restore", host)
+    assert "added" in LAB.shell(host, "cat /etc/hosts")
+
+
 def test_what_cannot_be_is_refused() -> None:
     taken = LAB.run("snapshot", "ready", "snap12", check=False)
     assert "snap12 has a snapshot 'ready' already" in taken.stderr

@@ -262,21 +262,27 @@ class Host:
             time.sleep(0.05)
         self.kill()
 
-    def keep(self, word: str) -> None:
-        """Make the stopped host's disk a snapshot, and let the host stand on it with an empty disk of its own."""
+    def keep(self, word: str, names: str) -> None:
+        """Make the stopped host's disk a snapshot, and let the host stand on it with an empty disk of its own.
+
+        ``names`` is what the lab has written to /etc/hosts; somebody may have added to it since.
+        """
         folder = self._snapshot_folder(word)
         images.remove_tree(folder)  # one without a record, which a killed command has left
         folder.mkdir(parents=True)
         self.upper.rename(folder / "root")
-        write_json(folder / "snapshot.json", {"below": self.snapshot})
-        self.put_back(word)
+        write_json(folder / "snapshot.json", {"below": self.snapshot, "names": names})
+        self.put_back(word, names)
 
     def has_snapshot(self, word: str) -> bool:
         """Say whether the host has a snapshot of that name."""
         return (self._snapshot_folder(word) / "snapshot.json").exists()
 
-    def put_back(self, word: str) -> None:
-        """Let the stopped host stand on a snapshot, with an empty disk of its own; boot() removes the old one."""
+    def put_back(self, word: str, names: str) -> None:
+        """Let the stopped host stand on a snapshot, with an empty disk of its own; boot() removes the old one.
+
+        /etc/hosts is left as it is there, unless hosts have come or gone since.
+        """
         self._snapshot_layers(word)
         old = self.folder / "old"
         if self.upper.exists():
@@ -285,7 +291,10 @@ class Host:
         self.snapshot = word
         record = read_json(self.folder / "host.json") or {}
         write_json(self.folder / "host.json", {**record, "snapshot": word})
-        self.disk()
+        disk = self.disk()
+        known = read_json(self._snapshot_folder(word) / "snapshot.json") or {}
+        if known.get("names") != names:
+            disk.write("etc/hosts", names)
 
     def ask(self, *command: str) -> str:
         """Run a command inside the running host that may fail, and return what it prints."""

@@ -151,8 +151,9 @@ class Lab:
                 raise LabError(
                     f"{host.name} has a snapshot {word!r} already; `lab reset {host.name}` removes it"
                 )
+        names_known = names_of(self.hosts())
         with ThreadPoolExecutor(AT_ONCE) as pool:
-            list(pool.map(lambda host: freeze(host, word), hosts))
+            list(pool.map(lambda host: freeze(host, word, names_known), hosts))
         self._boot(hosts)
 
     def restore(self, names: list[str], word: str = "") -> None:
@@ -161,11 +162,10 @@ class Lab:
         for host in hosts:
             if not (word or host.snapshot):
                 raise LabError(f"{host.name} has no snapshot; `lab snapshot WORD {host.name}` takes one")
-        text = names_of(self.hosts())
+        names_known = names_of(self.hosts())
         for host in hosts:
             host.kill()
-            host.put_back(word or host.snapshot)
-            host.write_hosts(text)
+            host.put_back(word or host.snapshot, names_known)
         self._boot(hosts)
 
     def down(self, names: list[str]) -> None:
@@ -200,12 +200,12 @@ def names_of(hosts: list[Host]) -> str:
     return "\n".join(names) + "\n"
 
 
-def freeze(host: Host, word: str) -> None:
+def freeze(host: Host, word: str, names: str) -> None:
     """Shut a host down, its clock's measurements kept, and make its disk a snapshot."""
     if host.group.leader() is not None:
         chrony.prepare_resume(host)
     host.power_off(PATIENCE)
-    host.keep(word)
+    host.keep(word, names)
 
 
 def boot(host: Host) -> str:
