@@ -21,12 +21,16 @@ from playwright.sync_api import Browser, sync_playwright
 from tests.enrolment.browser import ARTIFACTS
 from tests.enrolment.controller import ISSUER, Controller
 from tests.login.fleet import Host, lab_name, run_lab, variables_of
+from tests.support.pool import accounts
 
 LAB_NAME = lab_name("enrolment")
 _lab = partial(run_lab, LAB_NAME)
 IMAGES = {"web1": "debian12", "web2": "debian13"}
-MORE = ("more1", "more2", "more3")
+FIVE = {"five1": "debian12", "five2": "debian13", **dict.fromkeys(("five3", "five4", "five5"), "debian12")}
 """Hosts that only the rotation of many users needs."""
+
+READY = "ready"
+"""The snapshot of hosts with which nothing has been done yet."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -56,45 +60,64 @@ def desk(tmp_path: Path) -> Controller:
 
 @pytest.fixture(scope="session")
 def lab() -> Iterator[None]:
-    """Boot the hosts and the time server."""
+    """Boot the time server, and take the lab down in the end."""
     try:
-        _lab("up", "clock=timeserver", *(f"{name}={image}" for name, image in IMAGES.items()))
+        _lab("down")  # what a killed run, or one with FLEETAUTH_KEEP, has left
+        _lab("up", "clock=timeserver")
         yield
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):
             _lab("down")
 
 
-def _hosts(names: tuple[str, ...], folder: Path) -> dict[str, Host]:
-    """Return hosts with what the roles would install, and how Ansible reaches them."""
+def _hosts(images: dict[str, str], script: str, folder: Path) -> dict[str, Host]:
+    """Return hosts that have snapshots of what a script makes of them, and how Ansible reaches them."""
+    _lab("up", *(f"{name}={image}" for name, image in images.items()))
     data = yaml.safe_load(_lab("inventory"))["all"]
-    facts = {name: variables_of(data, name) for name in names}
+    facts = {name: variables_of(data, name) for name in images}
     inventory = folder / "lab.yml"
     inventory.write_text(yaml.safe_dump({"all": {"hosts": facts}}))
-    hosts = {name: Host(name, LAB_NAME, inventory, facts[name]) for name in names}
+    hosts = {name: Host(name, LAB_NAME, inventory, facts[name]) for name in images}
     for host in hosts.values():
-        host.shell("DEBIAN_FRONTEND=noninteractive apt-get install -qq libpam-oath chrony 2>&1")
-        host.shell("usermod -p '*' ansible")
+        host.shell(f"set -eu\n{script}")
+    _lab("snapshot", READY, *hosts)
     return hosts
 
 
 @pytest.fixture(scope="session")
-def machines(lab: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
-    """Return a host of each image with a web console, and people with passwords."""
-    hosts = _hosts(tuple(IMAGES), tmp_path_factory.mktemp("inventory"))
+def consoles(lab: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
+    """Have a host of each image with a web console, and users with passwords."""
+    images = {name: f"{image}-console" for name, image in IMAGES.items()}
+    script = accounts("alice", "bob", "carol") + "systemctl enable cockpit.socket 2>&1"
+    return _hosts(images, script, tmp_path_factory.mktemp("inventory"))
+
+
+@pytest.fixture
+def machines(consoles: dict[str, Host]) -> dict[str, Host]:
+    """Return the hosts with web consoles, as their first snapshot has them."""
+    restore(consoles, READY)
+    return consoles
+
+
+@pytest.fixture
+def five(lab: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Host]]:
+    """Return five hosts, for the one test that needs so many."""
+    images = {name: f"{image}-twofactor" for name, image in FIVE.items()}
+    hosts = _hosts(images, accounts(), tmp_path_factory.mktemp("inventory"))
+    yield hosts
+    _lab("down", *hosts)
+
+
+def snapshot(hosts: dict[str, Host], word: str) -> None:
+    """Keep what hosts have now under a name."""
+    _lab("snapshot", word, *hosts)
+
+
+def restore(hosts: dict[str, Host], word: str) -> None:
+    """Put back what hosts had under a name."""
+    _lab("restore", "--to", word, *hosts)
     for host in hosts.values():
-        console = "cockpit-ws cockpit-system cockpit-bridge"
-        host.shell(f"DEBIAN_FRONTEND=noninteractive apt-get install -qq {console} 2>&1")
-        host.shell("systemctl start cockpit.socket")
-        host.users("alice", "bob", "carol")
-    return hosts
-
-
-@pytest.fixture(scope="session")
-def five(lab: None, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Host]:
-    """Return five hosts."""
-    _lab("up", *(f"{name}=debian12" for name in MORE))
-    return _hosts((*IMAGES, *MORE), tmp_path_factory.mktemp("inventory"))
+        host.wait_until_ready()
 
 
 _LONG = ("rotation", "thousand", "killed", "web1")

@@ -16,7 +16,7 @@ import yaml
 from playwright.sync_api import Browser
 
 from tests.enrolment.browser import ARTIFACTS, Console, qr_in, screenshot
-from tests.enrolment.conftest import IMAGES
+from tests.enrolment.conftest import IMAGES, READY, restore, snapshot
 from tests.enrolment.controller import ISSUER, Controller
 from tests.enrolment.documentation import examples
 from tests.enrolment.terminal import talk
@@ -24,6 +24,8 @@ from tests.login.fleet import PASSWORD, Host
 
 PEOPLE = ["alice", "bob", "carol"]
 STORE = "The store of the collection"
+ENROLLED = "enrolled"
+"""The snapshot of hosts on which everybody has to show a code."""
 
 
 class Phone:
@@ -74,34 +76,51 @@ def _desk(folder: Path, machines: dict[str, Host]) -> Controller:
 
 
 @pytest.fixture(scope="module")
-def enrolled(machines: dict[str, Host], tmp_path_factory: pytest.TempPathFactory) -> Controller:
-    """Three users enrolled, and the hosts under the site playbook."""
-    desk = _desk(tmp_path_factory.mktemp("administrator"), machines)
+def desk_with_users(consoles: dict[str, Host], tmp_path_factory: pytest.TempPathFactory) -> Controller:
+    """Three users enrolled, and the hosts under the site playbook, of which snapshots are taken."""
+    restore(consoles, READY)
+    desk = _desk(tmp_path_factory.mktemp("administrator"), consoles)
     first = desk.playbook("fleetauth.twofactor.enroll")
     assert first.ok, first.out
     site = desk.playbook("fleetauth.twofactor.site")
     assert site.ok, site.out
     for secret in desk.secrets():
         assert secret not in first.out + site.out
+    snapshot(consoles, ENROLLED)
     return desk
 
 
+@pytest.fixture
+def enrolled(desk_with_users: Controller, consoles: dict[str, Host]) -> Controller:
+    """The desk after that, and the hosts as they were then."""
+    restore(consoles, ENROLLED)
+    return desk_with_users
+
+
 @pytest.fixture(scope="module")
-def phones(enrolled: Controller, browser: Browser) -> dict[str, Phone]:
-    """Phones that have scanned the sheets from a screen."""
+def pictures(
+    desk_with_users: Controller, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, Path]:
+    """Pictures of the sheets on a screen, of which somebody can look at copies."""
+    folder = tmp_path_factory.mktemp("pictures")
     found = {}
-    for sheet in sorted(enrolled.sheets.glob("*.html")):
-        picture = ARTIFACTS / f"enrolled-{sheet.stem}.png"
-        screenshot(browser, sheet, "phone", picture)
-        found[sheet.stem] = Phone(picture)
+    for sheet in sorted(desk_with_users.sheets.glob("*.html")):
+        found[sheet.stem] = folder / f"enrolled-{sheet.stem}.png"
+        screenshot(browser, sheet, "phone", found[sheet.stem])
+        shutil.copy(found[sheet.stem], ARTIFACTS)
     return found
 
 
+@pytest.fixture
+def phones(pictures: dict[str, Path]) -> dict[str, Phone]:
+    """Phones that have scanned the sheets."""
+    return {name: Phone(picture) for name, picture in pictures.items()}
+
+
 @pytest.fixture(params=sorted(IMAGES))
-def host(request: pytest.FixtureRequest, machines: dict[str, Host]) -> Host:
-    """One host after the other."""
-    machines[request.param].shell("rm -f /var/lib/twofactor/failures/*")
-    return machines[request.param]
+def host(request: pytest.FixtureRequest, enrolled: Controller, consoles: dict[str, Host]) -> Host:
+    """Each host."""
+    return consoles[request.param]
 
 
 @pytest.fixture
