@@ -31,6 +31,7 @@ RECIPE = Recipe(
     groupadd robots
     usermod -aG robots ansible
     {SYNCHRONIZE}
+    # What the packages have brought, for tests that put it back.
     mkdir -m 700 /root/baseline
     tar -C / -cpf /root/baseline/etc.tar /etc/pam.d /etc/ssh 2>/dev/null
     """

@@ -23,6 +23,7 @@ RECIPE = Recipe(
     echo 'root:{PASSWORD}' | chpasswd
     groupadd exempted
     {SYNCHRONIZE}
+    # What the packages have brought, for tests that put it back.
     mkdir -m 700 /root/baseline
     cp -a /etc/pam.d /etc/ssh /root/baseline/
     """

@@ -33,10 +33,14 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="session")
 def hosts() -> Iterator[None]:
-    """Boot three hosts and a time server."""
+    """Boot three hosts and a time server. The tests only read hosts, so they share them."""
     try:
         lab("down")  # what a killed run, or one with FLEETAUTH_KEEP, has left
-        lab("up", "clock=timeserver", "good=debian13", "bad=debian12", "gone=debian13")
+        lab(
+            "up",
+            *("clock=timeserver", "good=debian13-twofactor"),
+            *("bad=debian12-twofactor", "gone=debian13-twofactor"),
+        )
         yield
     finally:
         if not os.environ.get("FLEETAUTH_KEEP"):
