@@ -292,7 +292,7 @@ def folder_of(texts: dict[str, str], *folders: str) -> dict[str, str]:
 
 
 ON = {"state": "enabled"}
-KEY = {"state": "enabled", "methods": ("key_and_code",)}
+KEY: dict[str, object] = {"state": "enabled", "methods": ("key_and_code",)}
 ENROL = SecretsChange(users=(UserSecret("root", b"R" * 20),))
 WHOLE = Change({**ON, "services": ("sudo",), "reason": "rollout"}, KEY, ENROL)
 """A change that does everything at once."""
