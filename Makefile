@@ -156,6 +156,10 @@ enrolment: setup ## store, sheets and first logins, also in a browser; pictures 
 status: setup ## the fleet's report in a browser and from hosts; pictures in artifacts/; as root
 	pytest $(ARGS) tests/status
 
+.PHONY: trust
+trust: setup ## hosts that answer with lies, to the oldest and the newest core; as root
+	pytest $(ARGS) tests/trust
+
 .PHONY: automation
 automation: setup ## the execution environment, ansible-runner and ansible-pull; as root
 	pytest $(ARGS) tests/automation
