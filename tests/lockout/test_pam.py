@@ -66,6 +66,9 @@ def test_pam_faillock_cannot_be_loaded(host: Host, module: str) -> None:
             "pam_unix.so",
             id="a jump over the code",
         ),
+        pytest.param(
+            "sed -i 's/pam_unix/pam_permit/' /etc/pam.d/common-auth", "without a password", id="no password"
+        ),
     ],
 )  # fmt: skip
 def test_a_service_file_that_cannot_be_edited_safely(host: Host, command: str, word: str) -> None:

@@ -74,6 +74,7 @@ MODULES = (
                 "packages",
                 "pam",
                 "pam_check",
+                "pam_outcome",
                 "paths",
                 "plan",
                 "platform",

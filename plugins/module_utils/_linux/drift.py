@@ -9,7 +9,6 @@ can let a user in. So a file counts only where the planner has nothing to change
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 
@@ -91,7 +90,6 @@ def _compare_services(declared: Declared, view: View, found: Drift) -> None:
     for name in [*covered, *left]:
         text = view.read(paths.service_file(name)) or ""
         try:
-            _refuse_no_password(name, text, _reader(view))
             if pam.is_covered_by(marks.without_pam_include(text), name, covered, _reader(view)):
                 by_another.append(name)
             elif pam.with_include(text, name, _reader(view)) == text:
@@ -117,7 +115,6 @@ def _compare_ssh(declared: Declared, let_off: Collection[str], view: View, found
     path = paths.service_file(sshd.PAM_SERVICE)
     service = view.read(path) or ""
     try:
-        _refuse_no_password(sshd.PAM_SERVICE, service, _reader(view))
         is_planned = plan.ssh_service(service, declared.policy, let_off, view) == service
     except TwofactorError as error:
         found.unsafe[sshd.PAM_SERVICE] = error
@@ -130,53 +127,6 @@ def _compare_ssh(declared: Declared, let_off: Collection[str], view: View, found
     found.ssh_edited = view.read(paths.SSHD_DROPIN) != dropin
     if found.ssh_edited:
         found.edited.append(paths.SSHD_DROPIN)
-
-
-def _refuse_no_password(service: str, content: str, read: Callable[[str], str | None]) -> None:
-    """Refuse a service in which no password is checked, or a module that checks nothing stands in for it.
-
-    Then a code alone is enough. Other modules that check something, such as a fingerprint, may stand in for a password.
-    """
-    lines = _all_lines(content, read, 0)
-    if not any(line.is_primary for line in lines):
-        raise _no_password(service, "checks no password")
-    for line in lines:
-        module = line.what.rsplit("/", 1)[-1]
-        if module in _CHECKS_NOTHING and _SKIPS.search(line.control):
-            raise _no_password(service, f"lets in without a password at '{line.what}'")
-
-
-_CHECKS_NOTHING = (
-    "pam_permit.so",
-    "pam_succeed_if.so",
-    "pam_wheel.so",
-    "pam_localuser.so",
-    "pam_listfile.so",
-)
-_SKIPS = re.compile(r"\bsuccess\s*=\s*[1-9]")
-
-
-def _all_lines(content: str, read: Callable[[str], str | None], depth: int) -> list[pam.AuthLine]:
-    """Return the lines of a service without ours, with those of the files that it includes in their place."""
-    found: list[pam.AuthLine] = []
-    for line in pam.auth_lines(marks.without_pam_include(content)):
-        if line.stack and depth < _DEEPEST:
-            found += _all_lines(read(line.stack) or "", read, depth + 1)
-        elif not line.stack:
-            found.append(line)
-    return found
-
-
-_DEEPEST = 8
-
-
-def _no_password(service: str, why: str) -> TwofactorError:
-    return TwofactorError(
-        "pam_service_unsafe",
-        f"The PAM service file {paths.service_file(service)}, with what it includes (common-auth), {why}, so that a "
-        "code alone is enough.",
-        "Bring it into the distribution's shape: see 'pam-auth-update'.",
-    )
 
 
 def _reader(view: View) -> Callable[[str], str | None]:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from typing import Callable
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import paths
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import pam_outcome, paths
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.lines import split_lines
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.marks import (
     PAM_INCLUDE,
@@ -162,8 +162,28 @@ def _checked(content: str, service: str, read: Callable[[str], str | None]) -> t
     clean = without_pam_include(content)
     primary = _primary_line(clean, service)
     _refuse_early_end(clean, service, primary, read)
-    _refuse_jump_over("".join(split_lines(clean)[: primary.number + 1]), service, read)
+    asked = "".join(split_lines(clean)[: primary.number + 1])
+    _refuse_jump_over(asked, service, read)
+    if pam_outcome.lets_everybody_pass(_steps(asked, read)):
+        raise _unsafe(
+            service,
+            "(or a file that it includes) lets users pass without a password, so a code alone is enough",
+        )
     return clean, primary
+
+
+def _steps(content: str, read: Callable[[str], str | None], depth: int = 0) -> tuple[pam_outcome.Step, ...]:
+    """Return the auth lines of a PAM file with included ones in their place, for pam_outcome."""
+    steps: list[pam_outcome.Step] = []
+    for line in auth_lines(content):
+        inner = _steps(read(line.stack) or "", read, depth + 1) if line.stack and depth <= _DEEPEST else ()
+        if line.control in ("@include", "include"):
+            steps += inner
+        elif line.stack:
+            steps.append(pam_outcome.Step("required", stack=inner))
+        else:
+            steps.append(pam_outcome.Step(line.control, line.what.rsplit("/", 1)[-1]))
+    return tuple(steps)
 
 
 def _refuse_jump_into(before: str, read: Callable[[str], str | None]) -> None:
@@ -206,9 +226,13 @@ def _refuse_early_end(
             _refuse_early_end_inside(line.stack, service, read, depth=0)
 
 
+_DEEPEST = 8
+"""Includes within includes, more than any real stack has: a loop."""
+
+
 def _refuse_early_end_inside(name: str, service: str, read: Callable[[str], str | None], depth: int) -> None:
     content = read(name)
-    if content is None or depth > 8:  # noqa: PLR2004 - deeper than any real stack: an include loop
+    if content is None or depth > _DEEPEST:
         raise _unsafe(service, f"includes '{name}', which is missing or includes itself")
     _refuse_continued(split_lines(content), service)
     for line in auth_lines(content):
