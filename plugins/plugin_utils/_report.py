@@ -57,6 +57,7 @@ _SAY_IT_IS_IN_PART = frozenset(
         "other_sshd",
         "own_files_open",
         "pam_service_unsafe",
+        "password_empty",
         "policy_edited",
         "service_not_covered",
         "sshd_not_judged",

@@ -173,3 +173,14 @@ def test_modes_and_owners_are_repaired(host: Host, path: str, command: str, mode
     assert _problems(host) == {}
     assert not host.apply(**options, guard=True)["changed"]
     protects(host, token, "password_and_code")
+
+
+def test_an_account_without_a_password(host: Host) -> None:
+    """Then its code alone is enough."""
+    token, dummy = _enforced(host, services=["sudo"])
+    host.shell("passwd -d alice")
+    said = host.shell(f"echo {token.code()} | pamtester sudo alice authenticate 2>&1")
+    assert "successfully authenticated" in said, "which is why"
+    assert "'alice'" in _problems(host)["password_empty"]
+    host.shell("passwd -l alice")
+    assert _problems(host) == {}

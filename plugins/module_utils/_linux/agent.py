@@ -56,6 +56,7 @@ MODULES = (
                 "doors",
                 "drift",
                 "emergency",
+                "empty_passwords",
                 "files",
             ),
             *(

@@ -20,6 +20,7 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     coverage,
     doors,
     drift,
+    empty_passwords,
     guard,
     guessing,
     journal,
@@ -66,6 +67,7 @@ def report() -> _Data:
     asks = ssh["state"] == "enabled" or any(s["asks_code"] for s in services)
     _judge(host, declared, enforced, asks or differs.is_any, users, clock, problems)
     problems += _other_doors(host) if asks or declared.policy.state == "enabled" else []
+    problems += _as_data(empty_passwords.find(host.read("/etc/shadow") or "")) if asks else []
     bypasses = _bypasses(host, problems)
     problems += _edited(differs) + _as_data(_nobody_asked(host, declared, enrolled, let_off)) + _open_files()
     problems += _as_data(agent.problems(enforced))
