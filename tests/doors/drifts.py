@@ -218,7 +218,7 @@ _RESTORED = (
     Drift(
         "everybody in the exempt group",
         "a directory's group is added to the file",
-        'edit "s/^let-off:.*/let-off:x:999:$(names eubx)/" /etc/group',
+        'edit "s/^\\(let-off:x:[0-9]*:\\).*/\\1$(names eubx)/" /etc/group',
     ),
     Drift("a module is missing", "apt-get autoremove", "dpkg --force-depends --remove libpam-oath"),
     Drift("libpam-oath reinstalled", "a security update", "apt-get install -qq --reinstall libpam-oath"),

@@ -295,7 +295,7 @@ def make_accounts(folder: str) -> None:
     )
     _append("/etc/shadow", [f"{name}:*:20000:0:99999:7:::" for name in names])
     _append("/etc/group", [f"{name}:x:{_uid(number)}:" for number, name in enumerate(names)])
-    _append("/etc/group", [f"{EXEMPT_GROUP}:x:999:{','.join(_of_kind(kinds, EXEMPT))}"])
+    _append("/etc/group", [f"{EXEMPT_GROUP}:x:{_uid(len(names))}:{','.join(_of_kind(kinds, EXEMPT))}"])
     passwords = "".join(f"{name}:{PASSWORD}\n" for name in names)
     # Hundreds are checked for each drift: a hash that costs next to nothing.
     subprocess.run(["chpasswd", "-c", "SHA256", "-s", "1000"], input=passwords, text=True, check=True)
