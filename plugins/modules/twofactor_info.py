@@ -78,7 +78,8 @@ twofactor:
           description: Whether sshd runs, or systemd waits for connections in its place.
           type: bool
         exempt:
-          description: Logins that are declared to need a key alone; null without sshd; on Linux only.
+          description: Logins that are declared to need a key alone; null without sshd.
+          returned: on Linux
           type: dict
           contains:
             users:
