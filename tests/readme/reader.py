@@ -9,8 +9,9 @@ The only help: the example names lead to hosts of the lab (host_vars), and promp
 from __future__ import annotations
 
 import re
+import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pexpect  # type: ignore[import-untyped]
@@ -19,6 +20,10 @@ import pyotp
 from tests.fleet.fleet import ROOT, Fleet
 from tests.login.fleet import Host
 
+README = (ROOT / "README.md").read_text()
+START = README.partition("## Start\n")[2].partition("## What is in it\n")[0]
+SITE = "ansible-playbook -i inventory/hosts.yml --ask-vault-pass fleetauth.twofactor.site"
+ENROLL = "ansible-playbook -i inventory/hosts.yml --ask-vault-pass fleetauth.twofactor.enroll"
 VAULT_PASSWORD = "a password of somebody's vault"
 WEB = ("web1.example.com", "web2.example.com")
 
@@ -50,6 +55,12 @@ class Reader:
     env: dict[str, str]
     fleet: Fleet
     hosts: list[Host]
+
+    def in_copy(self, folder: Path) -> Reader:
+        """Return the same somebody in a copy of the folder; connections that are open stay behind."""
+        shutil.copytree(self.folder, folder, symlinks=True, ignore=shutil.ignore_patterns("cp"))
+        path = self.env["PATH"].replace(str(self.folder), str(folder))
+        return replace(self, folder=folder, env={**self.env, "HOME": str(folder), "PATH": path})
 
     def write_files(self, page: str) -> None:
         """Write each block that begins with the name of a file."""

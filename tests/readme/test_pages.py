@@ -9,39 +9,16 @@ import json
 import re
 from dataclasses import replace
 
-import pytest
 import yaml
 
 from tests.fleet.fleet import ROOT
-from tests.readme.reader import Reader, blocks, commands
-
-START = (ROOT / "README.md").read_text().partition("## Start\n")[2].partition("## What is in it\n")[0]
-SITE = "ansible-playbook -i inventory/hosts.yml --ask-vault-pass fleetauth.twofactor.site"
-ENROLL = "ansible-playbook -i inventory/hosts.yml --ask-vault-pass fleetauth.twofactor.enroll"
+from tests.readme.reader import SITE, Reader, blocks, commands
 
 
 def sections(page: str) -> dict[str, str]:
     """Return the sections of a page by their heading; what comes before the first is under an empty one."""
     parts = re.split(r"^## (.*)\n", (ROOT / "docs" / page).read_text(), flags=re.MULTILINE)
     return {"": parts[0], **dict(zip(parts[1::2], parts[2::2], strict=True))}
-
-
-@pytest.fixture(scope="module")
-def enrolled(reader: Reader) -> Reader:
-    """A reader with the files of README's start, whose users have secrets and whose hosts know nothing yet."""
-    reader.write_files(START)
-    (reader.folder / "ansible.cfg").write_text("[defaults]\ninventory = inventory/hosts.yml\n")
-    reader.type(commands(START)[0])
-    reader.type(ENROLL)
-    return reader
-
-
-@pytest.fixture
-def protected(enrolled: Reader) -> Reader:
-    """The same, and the hosts ask alice and bob for codes."""
-    enrolled.type(SITE)
-    assert _asked(enrolled, "alice", "bob")
-    return enrolled
 
 
 def _let_in(reader: Reader, *users: str) -> bool:
@@ -84,8 +61,6 @@ def test_rolling_out(enrolled: Reader) -> None:
     _run_tasks(enrolled, task.text)
     assert _let_in(enrolled, "alice")
     assert _asked(enrolled, "bob")
-    enrolled.type("ansible all -b -m fleetauth.twofactor.twofactor_bypass -a 'users=alice state=absent'")
-    stage.unlink()
 
 
 def test_break_glass(protected: Reader) -> None:
@@ -108,7 +83,6 @@ def test_break_glass(protected: Reader) -> None:
     reader.type(one)
     assert _let_in(reader, "alice")
     assert _asked(reader, "bob")
-    reader.type("ansible all -b -m fleetauth.twofactor.twofactor_bypass -a 'users=alice state=absent'")
 
 
 def test_at_the_console(protected: Reader) -> None:
