@@ -1,7 +1,7 @@
 # Copyright (c) fleetauth.twofactor contributors
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A NAS of each release for the login tests, as it was before each of them; and how many releases pass.
+"""A NAS of each release for the login tests, restored from a snapshot before each; and how many releases pass.
 
 Run with ``-n 8`` several files go at once, each with NASes of its own: the tests mostly wait. With --short there are
 only those that are marked as essential, on all eight releases.
@@ -21,6 +21,7 @@ import yaml
 
 from tests.login.fleet import lab_name, run_lab, variables_of
 from tests.login_truenas.nas import RELEASES, Nas
+from tests.support.pool import note_failure
 
 LAB_NAME = lab_name("login-truenas")
 lab = partial(run_lab, LAB_NAME)
@@ -71,25 +72,27 @@ def _prepare(nas: Nas, clock_address: str) -> None:
     assert not result["failed"], result["printed"]
     nas.add_user("alice")
     nas.add_user("bob")
-    nas.remember()
+    # What the module has noted down, so that the NAS is one that knows nothing of it.
+    nas.shell("rm -f /data/fleetauth-twofactor*")
+    nas.hang_up()
+    lab("snapshot", "ready", nas.name)
 
 
 @pytest.fixture
 def nas(machine: Nas, request: pytest.FixtureRequest) -> Iterator[Nas]:
-    """A NAS without a second factor, whatever the test before has left."""
-    machine.clean()
-    since = machine.shell("date '+%F %T'").strip()
+    """A NAS without a second factor, as the snapshot has it."""
+    machine.restore()
+    machine.stand_in("forget")
     yield machine
-    machine.stand_in("clear")
     if getattr(request.node, "failed", False):
-        print(machine.shell(f"journalctl --no-pager -n 60 --since '{since}'; stand-in calls"))
+        print(machine.shell("journalctl --no-pager -n 60; stand-in calls", check=False))
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]):  # type: ignore[no-untyped-def]
     """Note on the test whether it failed, so that its NAS's journal is shown."""
     report = yield
-    item.failed = report.failed or getattr(item, "failed", False)  # type: ignore[attr-defined]
+    note_failure(item, report)
     return report
 
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import io
 import json
 import shlex
@@ -26,7 +27,6 @@ _ANSIBLE = Path(ansible.release.__file__).parent
 _PACKAGE = "ansible_collections/fleetauth/twofactor"
 _PATIENCE = 240.0
 """Seconds for one answer of the agent. A job that never ends is given up after 120."""
-_STATE = "/var/lib/stand-in /run/stand-in-booted /var/log/middlewared-calls.jsonl"
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,8 @@ class Nas(Host):
         if self._agent is not None:
             assert self._agent.stdin
             assert self._agent.stdout
-            self._agent.stdin.close()
+            with contextlib.suppress(BrokenPipeError):  # it has ended together with the NAS
+                self._agent.stdin.close()
             self._agent.stdout.close()
             self._agent.wait(30)
             self._agent = None
@@ -101,6 +102,15 @@ class Nas(Host):
         """Cut the power, and boot again on the same disk."""
         self.hang_up()
         super().restart()
+
+    def restore(self) -> None:
+        """Put back what the suite's snapshot has, and boot."""
+        self.hang_up()
+        super().restore()
+
+    def wait_until_ready(self) -> None:
+        """Wait until the NAS has booted to the end, its middleware too, and its clock is synchronized."""
+        self.shell("systemctl is-system-running --wait; chronyc waitsync 300 0 0 0.1", check=False)
 
     def shell(self, command: str, check: bool = True, stdin: str = "") -> str:
         """Run a shell command as root; return what it printed."""
@@ -184,23 +194,6 @@ class Nas(Host):
         """Return what the middleware itself says."""
         found: dict[str, Any] = json.loads(self.midclt("auth.twofactor.config"))
         return found
-
-    def remember(self) -> None:
-        """Take the present state for the one that each test begins with."""
-        self.shell(
-            "systemctl stop middlewared; rm -rf /root/baseline; cp -a /var/lib/stand-in /root/baseline"
-        )
-        self.shell("systemctl start middlewared")
-
-    def clean(self) -> None:
-        """Go back to that state, by other means than those under test."""
-        self.shell(
-            "systemctl stop middlewared 'fleetauth-twofactor-*.timer'; "
-            f"rm -rf {_STATE} /data/fleetauth-twofactor* /etc/systemd/system/fleetauth-twofactor-*; "
-            "cp -a /root/baseline /var/lib/stand-in; systemctl daemon-reload; "
-            # A test before may have restarted the host, whose clock is then not right at once.
-            "systemctl start middlewared; systemctl restart ssh; chronyc waitsync 60 0.5 0 0.5 >/dev/null"
-        )
 
     def protect(self, *extra: str, users: list[str] | None = None, **more: Any) -> dict[str, Any]:
         """Enrol, switch on, and have SSH ask: the whole of it in one call."""

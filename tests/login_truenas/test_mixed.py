@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -65,6 +66,28 @@ class Fleet:
         assert found
         return found[1].replace(" ", "")
 
+    def snapshot(self, word: str) -> None:
+        """Keep what the hosts have, and the sheets, under a name."""
+        for nas in self.nases.values():
+            nas.hang_up()
+        lab("snapshot", word, *self.nases, *self.debians)
+        if self.sheets.exists():
+            shutil.copytree(self.sheets, self._kept_sheets(word))
+
+    def restore(self, word: str) -> None:
+        """Put back what was kept under a name."""
+        for nas in self.nases.values():
+            nas.hang_up()
+        lab("restore", "--to", word, *self.nases, *self.debians)
+        for host in (*self.nases.values(), *self.debians.values()):
+            host.wait_until_ready()
+        shutil.rmtree(self.sheets, ignore_errors=True)
+        if self._kept_sheets(word).exists():
+            shutil.copytree(self._kept_sheets(word), self.sheets)
+
+    def _kept_sheets(self, word: str) -> Path:
+        return self.folder.with_name(f"{self.folder.name}-sheets-{word}")
+
     def site(self) -> dict[str, int]:
         """Run the site playbook; return how many changes each host had."""
         printed = self.ansible("ansible-playbook", "fleetauth.twofactor.site", "-e", "twofactor_hosts=fleet")
@@ -73,7 +96,7 @@ class Fleet:
 
 
 @pytest.fixture(scope="module")
-def fleet(clock_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
+def five(clock_address: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
     """Boot the five, and write the inventory that an administrator would."""
     folder = tmp_path_factory.mktemp("mixed")
     found: Fleet | None = None
@@ -98,12 +121,36 @@ def fleet(clock_address: str, tmp_path_factory: pytest.TempPathFactory) -> Itera
         for host in found.debians.values():
             host.shell("usermod -p '*' ansible")
             host.users("alice")
+        found.snapshot("ready")
         yield found
     finally:
         for nas in found.nases.values() if found else ():
             nas.hang_up()
         if not os.environ.get("FLEETAUTH_KEEP"):
             lab("down", *wanted)
+
+
+@pytest.fixture
+def fleet(five: Fleet) -> Fleet:
+    """The five with nothing done to them, and no sheets."""
+    five.restore("ready")
+    return five
+
+
+@pytest.fixture(scope="module")
+def site_has_run(five: Fleet) -> Fleet:
+    """The five with a snapshot after the site playbook."""
+    five.restore("ready")
+    five.site()
+    five.snapshot("protected")
+    return five
+
+
+@pytest.fixture
+def protected(site_has_run: Fleet) -> Fleet:
+    """The five after the site playbook, and the sheets that it has written."""
+    site_has_run.restore("protected")
+    return site_has_run
 
 
 def _write_variables(fleet: Fleet, clock: str) -> None:
@@ -163,7 +210,8 @@ def test_a_mixed_fleet(fleet: Fleet) -> None:
     assert all(count <= 7 for count in counts.values()), counts
 
 
-def test_a_renewal_is_on_new_sheets(fleet: Fleet) -> None:
+def test_a_renewal_is_on_new_sheets(protected: Fleet) -> None:
+    fleet = protected
     words = ("fleetauth.twofactor.rotate", "-e", "twofactor_hosts=truenas", "-e", "renewal=2026-Q4")
     before = {name: nas.token() for name, nas in fleet.nases.items()}
     fleet.ansible("ansible-playbook", *words)
@@ -176,7 +224,8 @@ def test_a_renewal_is_on_new_sheets(fleet: Fleet) -> None:
 
 
 @pytest.mark.essential
-def test_the_emergency_command_takes_it_off_all_of_them(fleet: Fleet) -> None:
+def test_the_emergency_command_takes_it_off_all_of_them(protected: Fleet) -> None:
+    fleet = protected
     arguments = ("-m", "fleetauth.twofactor.twofactor", "-a", "state=disabled reason='phones lost'")
     printed = fleet.ansible("ansible", "fleet", *arguments)
     assert printed.count("CHANGED") == len(NASES) + len(DEBIANS)
