@@ -70,3 +70,22 @@ def test_a_clock_that_loses_its_source_later(host: Host, clock: Host) -> None:
     assert host.module("twofactor_ssh", state="disabled", guard=True)["changed"]
     assert host.module("twofactor", state="disabled", reason="time server lost")["changed"]
     assert host.ssh("alice", password=PASSWORD)
+
+
+def test_a_condition_of_its_unit_keeps_chrony_from_running(host: Host) -> None:
+    """As in a container: systemctl says that it has started the unit, and nothing runs."""
+    drop_in = "/etc/systemd/system/chrony.service.d/never.conf"
+    host.shell(
+        f"printf '[Unit]\nConditionPathExists=/nowhere\n' > {drop_in}; systemctl daemon-reload; systemctl stop chrony"
+    )
+    for check_mode in (False, False, True):
+        result = host.module("twofactor_ntp", *(["--check"] if check_mode else []), wait=0)
+        assert not result["failed"], result["printed"]
+        assert not result["changed"]
+        assert "ConditionPathExists=/nowhere is not met" in result["printed"]
+
+    host.shell(f"rm {drop_in}; systemctl daemon-reload")
+    result = host.module("twofactor_ntp", wait=30)
+    assert result["changed"]
+    assert result["clock"]["daemon"] == "chrony"
+    assert not host.module("twofactor_ntp", wait=30)["changed"]

@@ -99,7 +99,7 @@ MODULES = (
                 "token_lock",
                 "tokens",
             ),
-            *("transaction", "unattended", "verify"),
+            *("transaction", "unattended", "units", "verify"),
         )
     ),
 )

@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._change import Outcome
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import files, units
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.files import read_text
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     find_program,
@@ -28,6 +28,7 @@ _CONFIGS = ("/etc/chrony/chrony.conf", "/etc/chrony.conf")
 _SOURCES_NAME = "twofactor.sources"
 _DEFAULT_SOURCEDIR = "/etc/chrony/sources.d"
 _MARK = "# fleetauth.twofactor"
+_UNITS = ("chrony.service", "chronyd.service")
 _UNSYNCHRONISED_IDS = ("00000000", "7F7F0101")
 """No reference, or the local clock: chrony calls the second one normal although nothing is synchronised."""
 _SOURCE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.:_-]*")
@@ -197,42 +198,42 @@ def _differs(outcome: Outcome, path: str, before: str | None, after: str) -> Non
 
 
 def _have_it_run(outcome: Outcome, check_mode: bool, *, restart: bool) -> bool:
-    """Enable, start or restart chrony as needed; tell whether it has just been started."""
-    systemctl = find_program("systemctl")
-    if systemctl is None:
+    """Enable, start or restart chrony as needed; tell whether it has just been started.
+
+    Where systemd does not start it for a condition of its unit, as in a container that may not set the clock, the
+    kernel's own state of the clock counts, and a warning names the condition.
+    """
+    if find_program("systemctl") is None:
         return False
-    unit, active, enabled = unit_state(("chrony", "chronyd"))
-    if active and enabled and not restart:
+    before = units.read_unit(_UNITS)
+    if before.active and before.enabled and not restart:
         return False
-    if not (active and enabled):
-        outcome.changed = True
-        outcome.before["chrony"] = "running" if active else "stopped"
-        outcome.after["chrony"] = "running"
     if check_mode:
-        return False
-    verb = "restart" if active and restart else "start"
-    for words in (["enable", unit], [verb, unit]):
-        ran = run([systemctl, *words], timeout=60)
-        if ran.status != 0:
-            raise TwofactorError(
-                "chrony_start",
-                f"'systemctl {' '.join(words)}' failed: {' '.join(ran.err.split())}.",
-                f"Look at 'journalctl -u {unit}' on the host.",
-            )
-    return True
+        after = before if before.unmet else replace(before, active=True)
+    else:
+        after = _start(before, "restart" if before.active and restart else "start")
+    if after.unmet:
+        outcome.warnings.append(
+            f"chrony does not run: systemd does not start {after.name}, since {after.unmet} is not met. "
+            "The clock is judged by what the kernel says of it."
+        )
+    if not before.enabled or after.active != before.active:
+        outcome.changed = True
+        outcome.before["chrony"] = _state_of(before)
+        outcome.after["chrony"] = _state_of(replace(after, enabled=True))
+    return after.active and not check_mode
 
 
-def unit_state(names: tuple[str, ...]) -> tuple[str, bool, bool]:
-    """Return the first unit of ``names`` that exists, whether it is active, and whether it is enabled."""
-    systemctl = str(find_program("systemctl"))
-    for name in names:
-        ran = run([systemctl, "show", "-p", "LoadState,ActiveState,UnitFileState", f"{name}.service"])
-        state = dict(line.partition("=")[::2] for line in ran.out.splitlines())
-        if state.get("LoadState") == "loaded":
-            active = state.get("ActiveState") in ("active", "reloading", "activating")
-            enabled = state.get("UnitFileState") in ("enabled", "enabled-runtime", "static", "alias")
-            return name, active, enabled
-    return names[0], False, False
+def _start(unit: units.Unit, verb: str) -> units.Unit:
+    try:
+        return units.start(unit, verb)
+    except units.NotStarted as error:
+        raise TwofactorError("chrony_start", str(error), error.remedy) from None
+
+
+def _state_of(unit: units.Unit) -> str:
+    state = "running" if unit.active else "stopped"
+    return state if unit.enabled else f"{state}, not enabled"
 
 
 def _wait(change: NtpChange) -> Clock:

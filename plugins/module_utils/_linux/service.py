@@ -16,12 +16,11 @@ from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import 
     paths,
     sshd,
     sshd_check,
+    units,
 )
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import unit_state
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import (
     Host,
     find_program,
-    run,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SshdChange
 
@@ -97,32 +96,25 @@ def _replace(text: str | None) -> None:
 
 
 def _have_it_run(outcome: Outcome, check_mode: bool) -> None:
-    systemctl = find_program("systemctl")
-    if systemctl is None:
+    if find_program("systemctl") is None:
         return
-    unit, active, enabled = unit_state(("ssh", "sshd"))
-    socket, socket_active, socket_enabled = _socket_state(systemctl)
-    if (active and enabled) or (socket_active and socket_enabled):
+    service = units.read_unit(("ssh.service", "sshd.service"))
+    socket = units.read_unit(("ssh.socket", "sshd.socket"))
+    if (service.active and service.enabled) or (socket.active and socket.enabled):
         return
-    unit = f"{socket}.socket" if socket_enabled else f"{unit}.service"
+    unit = socket if socket.enabled else service
     outcome.changed = True
-    outcome.before["ssh"] = "running" if active or socket_active else "stopped"
+    outcome.before["ssh"] = "running" if service.active or socket.active else "stopped"
     outcome.after["ssh"] = "running"
     if check_mode:
         return
-    ran = run([systemctl, "enable", "--now", unit], timeout=60)
-    if ran.status != 0:
+    try:
+        after = units.start(unit)
+    except units.NotStarted as error:
+        raise TwofactorError("sshd_start", str(error), error.remedy) from None
+    if after.unmet:
         raise TwofactorError(
             "sshd_start",
-            f"'systemctl enable --now {unit}' failed: {' '.join(ran.err.split())}.",
-            f"Look at 'journalctl -u {unit}' on the host.",
+            f"systemd does not start {unit.name}, since {after.unmet} is not met.",
+            f"Meet that condition, or take it out of the unit ('systemctl cat {unit.name}').",
         )
-
-
-def _socket_state(systemctl: str) -> tuple[str, bool, bool]:
-    for name in ("ssh", "sshd"):
-        ran = run([systemctl, "show", "-p", "LoadState,ActiveState,UnitFileState", f"{name}.socket"])
-        state = dict(line.partition("=")[::2] for line in ran.out.splitlines())
-        if state.get("LoadState") == "loaded":
-            return name, state.get("ActiveState") == "active", state.get("UnitFileState") == "enabled"
-    return "ssh", False, False

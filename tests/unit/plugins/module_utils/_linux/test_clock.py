@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
-from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import clock, host
+from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import clock, units
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.clock import Clock
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import NtpChange
@@ -111,12 +111,15 @@ class Chrony:
         self.config.write_text(config or f"sourcedir {self.sources.parent}\n")
         self.commands: list[str] = []
         self.unit = ("loaded", "active", "enabled")
+        self.unmet = ""
+        self.starts_as = "active"
         self.tracking = GOOD.format("0.001")
         self.fails = ""
         monkeypatch.setattr(clock, "_CONFIGS", (str(tmp_path / "missing"), str(self.config)))
         monkeypatch.setattr(clock, "_DEFAULT_SOURCEDIR", str(self.sources.parent))
-        monkeypatch.setattr(clock, "find_program", lambda name: name)
-        monkeypatch.setattr(clock, "run", self.run)
+        for module in (clock, units):
+            monkeypatch.setattr(module, "find_program", lambda name: name)
+            monkeypatch.setattr(module, "run", self.run)
         monkeypatch.setattr(time, "sleep", lambda _seconds: None)
 
     def run(self, command: list[str], timeout: float = 20.0) -> Ran:
@@ -124,11 +127,24 @@ class Chrony:
         if "tracking" in words:
             return Ran(0, self.tracking, "")
         if " show " in words:
-            keys = ("LoadState", "ActiveState", "UnitFileState")
+            keys = (
+                "LoadState",
+                "ActiveState",
+                "UnitFileState",
+                "ConditionResult",
+                "ConditionTimestampMonotonic",
+            )
             state = self.unit if "chrony.service" in words else ("not-found", "inactive", "")
-            return Ran(0, "".join(f"{key}={value}\n" for key, value in zip(keys, state)), "")
+            conditions = ("no", "1143918361") if self.unmet else ("yes", "0")
+            return Ran(0, "".join(f"{key}={value}\n" for key, value in zip(keys, state + conditions)), "")
+        if " status " in words:
+            return Ran(3, f"  Condition: start condition failed\n   └─ {self.unmet} was not met\n", "")
         self.commands.append(words)
-        return Ran(1, "", f"no {words}") if self.fails and self.fails in words else Ran(0, "", "")
+        if self.fails and self.fails in words:
+            return Ran(1, "", f"no {words}")
+        if words in ("systemctl start chrony.service", "systemctl restart chrony.service") and not self.unmet:
+            self.unit = (self.unit[0], self.starts_as, "enabled")
+        return Ran(0, "", "")
 
 
 @pytest.fixture
@@ -173,7 +189,7 @@ def test_configuration_that_reads_no_folder_gets_one(chrony: Chrony) -> None:
         chrony.config.read_text()
         == f"pool x iburst\nsourcedir {chrony.sources.parent} # fleetauth.twofactor\n"
     )
-    assert chrony.commands == ["systemctl enable chrony", "systemctl restart chrony"]
+    assert chrony.commands == ["systemctl enable chrony.service", "systemctl restart chrony.service"]
     assert not clock.set_ntp(change, check_mode=False).changed
 
 
@@ -184,14 +200,14 @@ def test_chrony_is_started_and_enabled(chrony: Chrony, unit: tuple[str, str, str
     assert chrony.commands == []
 
     assert clock.set_ntp(NtpChange(), check_mode=False).changed
-    assert chrony.commands == ["systemctl enable chrony", "systemctl start chrony"]
+    assert chrony.commands == ["systemctl enable chrony.service", "systemctl start chrony.service"]
 
 
 def test_chrony_that_does_not_start(chrony: Chrony) -> None:
     chrony.unit = ("loaded", "inactive", "disabled")
     chrony.fails = "start"
     with pytest.raises(
-        TwofactorError, match="'systemctl start chrony' failed: no systemctl start chrony"
+        TwofactorError, match=r"'systemctl start chrony\.service' failed: no systemctl start chrony"
     ) as caught:
         clock.set_ntp(NtpChange(), check_mode=False)
     assert caught.value.code == "chrony_start"
@@ -233,11 +249,18 @@ def test_host_without_chrony(monkeypatch: pytest.MonkeyPatch) -> None:
     assert not clock.set_ntp(NtpChange(), check_mode=True).changed
 
 
-def test_second_name_of_a_unit(monkeypatch: pytest.MonkeyPatch) -> None:
-    def run(command: list[str]) -> host.Ran:
-        state = "loaded" if "sshd.service" in command else "not-found"
-        return Ran(0, f"LoadState={state}\nActiveState=active\nUnitFileState=static\n", "")
+def test_chrony_that_a_condition_keeps_from_running(chrony: Chrony, monkeypatch: pytest.MonkeyPatch) -> None:
+    chrony.unit = ("loaded", "inactive", "enabled")
+    chrony.unmet = "ConditionCapability=CAP_SYS_TIME"
+    for check_mode in (False, True):
+        outcome = clock.set_ntp(NtpChange(wait=0), check_mode=check_mode)
+        assert not outcome.changed
+        assert "ConditionCapability=CAP_SYS_TIME is not met" in outcome.warnings[0]
 
-    monkeypatch.setattr(clock, "run", run)
-    assert clock.unit_state(("ssh", "sshd")) == ("sshd", True, True)
-    assert clock.unit_state(("ssh", "none")) == ("ssh", False, False)
+
+def test_chrony_that_ends_at_once(chrony: Chrony) -> None:
+    chrony.unit = ("loaded", "inactive", "enabled")
+    chrony.starts_as = "inactive"
+    with pytest.raises(TwofactorError, match=r"chrony\.service does not run") as caught:
+        clock.set_ntp(NtpChange(), check_mode=False)
+    assert caught.value.code == "chrony_start"

@@ -6,11 +6,11 @@ import pytest
 
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._errors import TwofactorError
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import (
-    clock,
     daemon,
     paths,
     service,
     sshd_check,
+    units,
 )
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux.host import Ran
 from ansible_collections.fleetauth.twofactor.plugins.module_utils._model import SshdChange
@@ -27,9 +27,9 @@ class Systemd:
         self.units = {"ssh.service": ("active", "enabled")}
         self.commands: list[str] = []
         self.fails = False
-        for module in (service, clock):
+        for module in (service, units):
             monkeypatch.setattr(module, "find_program", lambda name: name)
-            monkeypatch.setattr(module, "run", self.run)
+        monkeypatch.setattr(units, "run", self.run)
 
     def run(self, command: list[str], timeout: float = 20.0) -> Ran:
         if command[1] == "show":
@@ -37,7 +37,10 @@ class Systemd:
             load = "loaded" if command[-1] in self.units else "not-found"
             return Ran(0, f"LoadState={load}\nActiveState={active}\nUnitFileState={enabled}\n", "")
         self.commands.append(" ".join(command))
-        return Ran(1, "", "masked") if self.fails else Ran(0, "", "")
+        if self.fails:
+            return Ran(1, "", "masked")
+        self.units[command[-1]] = ("active", "enabled")
+        return Ran(0, "", "")
 
 
 @pytest.fixture
@@ -128,11 +131,17 @@ def test_roots_login_is_looked_at_in_each_run(
         ({"ssh.service": ("active", "enabled")}, []),
         ({"sshd.service": ("active", "enabled")}, []),
         ({"ssh.service": ("inactive", "disabled"), "ssh.socket": ("active", "enabled")}, []),
-        ({"ssh.service": ("inactive", "disabled")}, ["systemctl enable --now ssh.service"]),
-        ({"sshd.service": ("active", "disabled")}, ["systemctl enable --now sshd.service"]),
+        (
+            {"ssh.service": ("inactive", "disabled")},
+            ["systemctl enable ssh.service", "systemctl start ssh.service"],
+        ),
+        (
+            {"sshd.service": ("active", "disabled")},
+            ["systemctl enable sshd.service", "systemctl start sshd.service"],
+        ),
         (
             {"ssh.service": ("inactive", "disabled"), "ssh.socket": ("inactive", "enabled")},
-            ["systemctl enable --now ssh.socket"],
+            ["systemctl enable ssh.socket", "systemctl start ssh.socket"],
         ),
     ],
 )
@@ -157,7 +166,7 @@ def test_service_that_is_left_as_it_is(systemd: Systemd) -> None:
 def test_service_that_does_not_start(systemd: Systemd) -> None:
     systemd.units = {}
     systemd.fails = True
-    with pytest.raises(TwofactorError, match=r"enable --now ssh\.service' failed: masked") as caught:
+    with pytest.raises(TwofactorError, match=r"enable ssh\.service' failed: masked") as caught:
         service.set_sshd(SshdChange(), check_mode=False)
     assert caught.value.code == "sshd_start"
 
