@@ -138,6 +138,25 @@ def test_off_for_a_while(host: Host) -> None:
     assert host.module("twofactor_info")["twofactor"]["bypass"]["host"] is None
 
 
+def test_a_host_that_was_off_does_not_come_on_by_itself(host: Host) -> None:
+    """The fleet's emergency command with a time limit reaches hosts that never asked for a code."""
+    before = host.files("/etc")
+    result = host.module("twofactor", state="disabled", lasts="2s", reason="phones lost")
+    assert not result["changed"]
+    assert "was disabled on this host already" in result["printed"]
+    assert host.files("/etc") == before
+    assert not host.shell("ls -d /var/lib/twofactor/bypass.json 2>/dev/null || true")
+    assert not host.shell("systemctl list-timers --all --no-legend | grep -i twofactor || true")
+
+
+def test_another_time_limit_replaces_the_one_that_runs(host: Host) -> None:
+    host.apply(**_wanted(Token()))
+    assert host.module("twofactor", state="disabled", lasts="1h", reason="restore")["changed"]
+    assert host.module("twofactor", state="disabled", lasts="2h", reason="restore")["changed"]
+    info = host.module("twofactor_info")["twofactor"]
+    assert info["bypass"]["host"]["until"] > time.time() + 6000
+
+
 @pytest.mark.parametrize("method", ["key_and_code", "password_and_code"])
 def test_one_user_let_off_for_a_while(host: Host, method: str) -> None:
     token = Token()

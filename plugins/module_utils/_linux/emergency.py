@@ -46,7 +46,8 @@ def disable(reason: str, check_mode: bool, lasts: str = "") -> Outcome:
     disabled = _disabled(policy, reason)
     gone = [paths.PAM_POLICY, paths.EXEMPT_NETWORKS, paths.ENROLLED, *_half_written()]
     present = [path for path in gone if os.path.lexists(path)]
-    end = _End(lasts, reason)
+    end = _End(lasts, reason, was_on=bool(services or ssh_service or disabled))
+    outcome.warnings += end.warnings
     outcome.changed = bool(
         services
         or ssh_service
@@ -112,15 +113,27 @@ def finish() -> bool:
     return True
 
 
-class _End:
-    """When the second factor comes back on by itself: as asked now, or never."""
+_NOT_BACK = "The second factor will not come back on by itself"
+_SAME_END = 60.0
+"""Seconds by which two ends may differ and count as the same."""
 
-    def __init__(self, lasts: str, reason: str) -> None:
-        self._lasts, self._reason = lasts, reason
+
+class _End:
+    """When the second factor comes back on by itself: as asked now, or never.
+
+    Only what was on comes back on: no guard looks at that moment, and a host that never asked for a code would shut out
+    its users then.
+    """
+
+    def __init__(self, lasts: str, reason: str, *, was_on: bool) -> None:
+        self.warnings: list[str] = []
+        self.differs = False
+        self._reason = reason
         self._text = _read(paths.BYPASS)
-        self.differs = bool(lasts)
-        if not (self._lasts or self._text):
-            return  # nobody is let off, and nobody is to be
+        self._seconds = 0.0
+        self._arms = False
+        if not (lasts or self._text):
+            return  # there is no bypass, and there is to be none
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import bypass
 
         self._seconds = bypass.seconds_of(lasts) if lasts else 0.0
@@ -128,18 +141,35 @@ class _End:
             self._now = bypass.parse(self._text)
         except TwofactorError:
             self._now = bypass.Bypasses()  # damaged: it is replaced
-        running = self._now.running().host is not None
-        self.differs = running != bool(lasts)
+        self._running = self._now.running().host
+        self._decide(was_on)
+
+    def _decide(self, was_on: bool) -> None:
+        """Decide whether the end is to be armed anew: the one that runs counts, when it is the same."""
+        if not self._seconds:
+            self.differs = self._running is not None
+        elif self._running is not None:
+            late = time.time() + self._seconds - self._running.until
+            self._arms = abs(late) > _SAME_END
+            self.differs = self._arms
+        elif was_on:
+            self._arms = self.differs = True
+        else:
+            self.warnings.append(
+                f"lasts: {_NOT_BACK}: it was disabled on this host already. Enable it with state: enabled."
+            )
 
     def arrange(self) -> list[str]:
         """Write down the end and arm it; return a warning when that cannot be had: the factor goes off anyway."""
-        if not (self._lasts or self._text) or (not self.differs and not self._now.host):
+        if not (self._seconds or self._text):
             return []
         from ansible_collections.fleetauth.twofactor.plugins.module_utils._linux import bypass
 
-        host = self._now.running().host if self._seconds else None
-        if self._seconds and host is None:
+        host = self._running if self._seconds else None
+        if self._arms:
             host = bypass.Bypass(time.time() + self._seconds, self._reason, audit.account_behind())
+        if host == self._now.host:
+            return []
         text = bypass.render(bypass.Bypasses(host, self._now.users))
         try:
             if text is None:
@@ -148,7 +178,7 @@ class _End:
                 _arm(host.until if host else None)
                 files.replace(paths.BYPASS, text, 0o600)
         except (OSError, TwofactorError) as error:
-            return [f"The second factor will not come back on by itself: {error}"]
+            return [f"{_NOT_BACK}: {error}"]
         return []
 
 

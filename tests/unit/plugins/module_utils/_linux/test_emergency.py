@@ -178,14 +178,44 @@ def test_off_for_a_while_comes_back_on_by_itself(host: Root, armed: list[tuple[f
     assert host.logged == [("disabled", {"why": "restore", "lasts": "2h", "failed": ""})]
 
 
-def test_end_that_stands_is_kept(host: Root, armed: list[tuple[float, str]]) -> None:
+def test_same_end_is_kept_and_another_one_replaces_it(host: Root, armed: list[tuple[float, str]]) -> None:
     emergency.disable("restore", check_mode=False, lasts="2h")
     before = host.state()
-    outcome = emergency.disable("again", check_mode=False, lasts="1h")
-
-    assert not outcome.changed
+    assert not emergency.disable("again", check_mode=False, lasts="120m").changed
     assert host.state() == before
     assert len(armed) == 1
+
+    assert emergency.disable("again", check_mode=True, lasts="1h").changed
+    assert host.state() == before
+    for lasts, seconds in (("1h", 3600), ("3h", 10800)):
+        assert emergency.disable("again", check_mode=False, lasts=lasts).changed
+        end = end_of(host)
+        assert end is not None
+        assert end.until == pytest.approx(time.time() + seconds, abs=5)
+    assert [seconds for seconds, _verb in armed] == [7200, 3600, 10800]
+
+
+@pytest.mark.parametrize("check_mode", [False, True])
+def test_host_that_was_off_never_comes_on_by_itself(
+    host: Root, armed: list[tuple[float, str]], check_mode: bool
+) -> None:
+    emergency.disable("for good", check_mode=False)
+    before = host.state()
+    outcome = emergency.disable("restore", check_mode=check_mode, lasts="2h")
+
+    assert not outcome.changed
+    assert "was disabled on this host already" in outcome.warnings[0]
+    assert (host.state(), armed) == (before, [])
+
+
+def test_host_that_never_had_it_does_not_come_on_by_itself(
+    root: Root, armed: list[tuple[float, str]]
+) -> None:
+    before = root.state()
+    outcome = emergency.disable("restore", check_mode=False, lasts="2h")
+
+    assert not outcome.changed
+    assert (root.state(), armed) == (before, [])
 
 
 def test_for_good_takes_the_end_away_and_for_a_while_gives_one(
@@ -196,8 +226,7 @@ def test_for_good_takes_the_end_away_and_for_a_while_gives_one(
     assert end_of(host) is None
     assert not emergency.disable("for good", check_mode=False).changed
 
-    assert emergency.disable("an hour", check_mode=False, lasts="1h").changed
-    assert armed == [(7200.0, "expire"), (3600.0, "expire")]
+    assert armed == [(7200.0, "expire")]
 
 
 def test_users_who_are_let_off_stay_so(host: Root, armed: list[tuple[float, str]]) -> None:
