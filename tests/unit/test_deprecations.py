@@ -44,7 +44,8 @@ def test_nothing_deprecated_is_called(tmp_path: Path) -> None:
     password = tmp_path / "password"
     password.write_text("correct horse battery staple\n")
     inventory = tmp_path / "hosts.yml"
-    inventory.write_text("all: {hosts: {localhost: {}}}\n")
+    # Named, since Ansible could discover a version manager's stand-in that only prints an error.
+    inventory.write_text(f"all: {{hosts: {{localhost: {{ansible_python_interpreter: {sys.executable}}}}}}}\n")
     playbook = tmp_path / "playbook.yml"
     playbook.write_text(PLAYBOOK)
     environment = {
