@@ -175,11 +175,21 @@ def test_a_code_is_proved_and_not_spent(host: Host) -> None:
     assert host.ssh("alice", key=True, code=code), "not spent"
 
 
+def _verify_within_a_step(host: Host, token: Token, steps: int) -> dict[str, Any]:
+    """Return what the host says of a code some steps off, asked again where a new step began in between."""
+    while True:
+        code = token.code(steps)
+        step = time.time() // token.interval
+        result = _verify(host, "alice", code)
+        if time.time() // token.interval == step:
+            return result
+
+
 @pytest.mark.parametrize("steps", [-7, 4])
 def test_how_far_a_clock_is_off(host: Host, steps: int) -> None:
     token = Token()
     _apply(host, token)
-    result = _verify(host, "alice", token.code(steps))
+    result = _verify_within_a_step(host, token, steps)
     assert result["failed"]
     assert result["reasons"][0]["code"] == "clock_off"
     assert (result["valid"], result["steps"], result["seconds"]) == (False, steps, 30 * steps)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -104,11 +105,21 @@ def _faked(days: int) -> str:
     return f"LD_PRELOAD={library} FAKETIME={days:+d}d FAKETIME_DONT_FAKE_MONOTONIC=1"
 
 
-def test_a_bypass_ends_though_the_clock_was_behind_at_boot(host: Host, token: Token) -> None:
+@pytest.fixture
+def faked(host: Host) -> Callable[[int], str]:
+    """Return settings of the environment by which a program sees a clock that is some days off."""
+    if host.name.startswith("debian12"):
+        pytest.skip("libfaketime 0.9.10 lets clock_nanosleep(2) fail, so that no program under it can wait")
+    return _faked
+
+
+def test_a_bypass_ends_though_the_clock_was_behind_at_boot(
+    host: Host, faked: Callable[[int], str], token: Token
+) -> None:
     seconds = 15
     host.shell(f"twofactor disable --lasts {seconds}s")
     begin = time.monotonic()
-    _at_boot(host, f"Environment={_faked(-30)}")
+    _at_boot(host, f"Environment={faked(-30)}")
     host.restart()
     assert _is_off(host)
     wait_until(
@@ -117,17 +128,21 @@ def test_a_bypass_ends_though_the_clock_was_behind_at_boot(host: Host, token: To
     assert not host.ssh("alice", key=True)
 
 
-def test_a_bypass_ends_though_the_clock_was_ahead(host: Host, token: Token) -> None:
-    host.shell(f"env {_faked(30)} twofactor disable --lasts 3s && test ! -e /etc/pam.d/twofactor")
+def test_a_bypass_ends_though_the_clock_was_ahead(
+    host: Host, faked: Callable[[int], str], token: Token
+) -> None:
+    host.shell(f"env {faked(30)} twofactor disable --lasts 3s && test ! -e /etc/pam.d/twofactor")
     wait_until(lambda: not _is_off(host), SOON, "the end of the bypass")
     assert host.ssh("alice", key=True, code=token.code())
 
 
-def test_a_change_is_taken_back_whatever_the_clock_says(host: Host, token: Token) -> None:
+def test_a_change_is_taken_back_whatever_the_clock_says(
+    host: Host, faked: Callable[[int], str], token: Token
+) -> None:
     enforced = host.files("/etc/pam.d", "/etc/ssh")
     change = {"ssh": {"methods": ["password_and_code"]}, "guard": False, "confirm_within": 15}
     for days in (-30, 30):
-        host.shell(f"env {_faked(days)} twofactor apply", stdin=json.dumps(change))
+        host.shell(f"env {faked(days)} twofactor apply", stdin=json.dumps(change))
         assert host.files("/etc/pam.d", "/etc/ssh") != enforced
         wait_until(lambda: host.files("/etc/pam.d", "/etc/ssh") == enforced, SOON, "the revert")
 
