@@ -101,7 +101,7 @@ lint-ruff:
 
 .PHONY: lint-shellcheck
 lint-shellcheck:
-	git ls-files --cached --others --exclude-standard -z | xargs -0 grep -lsE '^#!.*\b(ba)?sh$$' | xargs shellcheck
+	git ls-files --cached --others --exclude-standard -z | xargs -0 awk 'FNR == 1 && /^#!.*[\/ ](ba)?sh$$/ { print FILENAME } { nextfile }' | xargs shellcheck
 
 .PHONY: lint-yamllint
 lint-yamllint:
