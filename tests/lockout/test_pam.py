@@ -41,8 +41,8 @@ def test_pam_faillock_cannot_be_loaded(host: Host, module: str) -> None:
     faillock = f"$(dirname {module})/pam_faillock.so"
     host.shell(f": > {faillock}")
     refused(host, "pam_shuts_out", **wanted(Token()))
-    token = Token()
-    carried_out(host, token, **wanted(token, max_failures=0))
+    # Without a limit failures are counted all the same, for the report.
+    refused(host, "pam_shuts_out", **wanted(Token(), max_failures=0))
 
 
 @pytest.mark.parametrize(
