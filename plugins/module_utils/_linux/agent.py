@@ -225,6 +225,10 @@ def wanted_files() -> tuple[tuple[str, str, int], ...]:
     )
 
 
+_LAST_YEAR = 2199
+"""The last year that systemd takes in a date (systemd.time(7), MAX_YEAR in its calendarspec.c)."""
+
+
 def arm_end(end: float) -> None:
     """Have the host look at what ends at ``end`` (seconds since 1970): after the time until then, and on that date.
 
@@ -247,8 +251,9 @@ def arm(seconds: float, verb: str, end: float | None = None) -> None:
         return
     # Without AccuracySec a timer may fire a minute late.
     timer = [f"--on-active={seconds:.1f}s", "--timer-property=AccuracySec=100ms", "--quiet", "--collect"]
-    if end is not None:
-        timer.append(f"--on-calendar={time.strftime('%Y-%m-%d %H:%M:%S UTC', time.gmtime(end + 1))}")
+    date = None if end is None else time.gmtime(end + 1)
+    if date is not None and date.tm_year <= _LAST_YEAR:
+        timer.append(f"--on-calendar={time.strftime('%Y-%m-%d %H:%M:%S UTC', date)}")
     ran = run([systemd_run, *timer, *command])
     if ran.status != 0:
         raise TwofactorError(

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import calendar
 import subprocess
 import sys
 import time
@@ -203,6 +204,15 @@ def test_timer_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "--timer-property=AccuracySec=100ms" in command
     assert command[-3:] == ["/bin/sh", paths.COMMAND, "expire"]
     assert not any(word.startswith("--on-calendar") for word in command)
+
+
+def test_end_beyond_the_last_year_of_systemd_is_a_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    timers = Timers(monkeypatch)
+    agent.arm_end(calendar.timegm((2999, 12, 31, 0, 0, 0)))
+    (command,) = timers.commands
+
+    assert not any(word.startswith("--on-calendar") for word in command)
+    assert any(word.startswith("--on-active=") for word in command)
 
 
 def test_end_is_a_time_and_a_date(monkeypatch: pytest.MonkeyPatch) -> None:
