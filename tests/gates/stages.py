@@ -45,6 +45,7 @@ class Stage:
     after: tuple[str, ...] = ()
     at_least: int = 0
     counts: str = ""
+    left_out: str = ""
 
 
 @dataclass(frozen=True)
@@ -118,14 +119,19 @@ def what_is_wrong(stage: Stage, totals: Totals, status: int) -> str:
     return ""
 
 
-def table(outcomes: Iterable[Outcome], seconds: float, seed: int) -> str:
-    """Return the closing table: a line for each stage, then one for all with the seed of the random order."""
+def table(outcomes: Iterable[Outcome], seconds: float, seed: int, left_out: Iterable[Stage] = ()) -> str:
+    """Return the closing table: a line for each stage, then one for all with the seed of the random order.
+
+    Stages that are ``left_out`` have a line with the reason.
+    """
     outcomes = list(outcomes)
     lines = [f"{'stage':<18} {'passed':>9} {'failed':>7} {'skipped':>8} {'seconds':>8}"]
     for outcome in outcomes:
         lines.append(
             f"{outcome.stage.name:<18} {_numbers(outcome.totals, outcome.seconds)}  {outcome.wrong}".rstrip()
         )
+    for stage in left_out:
+        lines.append(f"{stage.name:<18} not run: {stage.left_out}")
     failed = [outcome.stage.name for outcome in outcomes if outcome.wrong]
     verdict = f"FAILED: {', '.join(failed)}" if failed else "all stages passed"
     lines.append(f"{len(outcomes)} stages, {seconds:.0f} s, random seed {seed}: {verdict}")
@@ -231,12 +237,14 @@ def main() -> int:
     seed = int(os.environ.get("FLEETAUTH_SEED") or random.SystemRandom().randrange(2**32))
     lanes = int(os.environ.get("FLEETAUTH_LANES") or (os.cpu_count() or 1) + 1)
     stages = stages_from((CHECKOUT / "tests/gates/stages.toml").read_text())
+    left_out = [stage for stage in stages if stage.left_out]
+    stages = [stage for stage in stages if not stage.left_out]
     runner = Runner(stages, lanes, seed)
     started = time.monotonic()
     runner.run()
     outcomes = [Outcome(Stage("setup", ""), Totals(), setup)]
     outcomes += [runner.outcomes[stage.name] for stage in stages]
-    print(table(outcomes, setup + time.monotonic() - started, seed))
+    print(table(outcomes, setup + time.monotonic() - started, seed, left_out))
     return 1 if any(outcome.wrong for outcome in outcomes) else 0
 
 

@@ -71,6 +71,15 @@ def test_table_names_what_failed_and_the_seed() -> None:
     assert lines[3] == "2 stages, 330 s, random seed 1234: FAILED: login"
 
 
+def test_table_says_what_is_left_out_and_why() -> None:
+    soak = Stage("soak", "soak", left_out="it takes a quiet machine")
+
+    lines = table([Outcome(LOGIN, Totals(80), 310)], 310, 1234, [soak]).splitlines()
+
+    assert lines[2] == "soak               not run: it takes a quiet machine"
+    assert lines[3] == "1 stages, 310 s, random seed 1234: all stages passed"
+
+
 def test_stage_comes_after_known_stages_only() -> None:
     with pytest.raises(KeyError, match="images"):
         stages_from('[[stage]]\nname = "login"\ntarget = "login"\nafter = ["images"]')
