@@ -168,6 +168,10 @@ automation: setup ## the execution environment, ansible-runner and ansible-pull;
 truenas: setup ## the same modules on stand-ins of eight TrueNAS releases; ARGS=--short for the essentials; as root
 	pytest -n 8 $(ARGS) tests/truenas tests/login_truenas
 
+.PHONY: truenas-calls
+truenas-calls: setup ## of these only the calls to the middleware, without logins
+	pytest -n 3 $(ARGS) tests/truenas
+
 .PHONY: fleet
 fleet: setup ## site over 100 hosts, three of them faulty; batches; FLEET_HOSTS=6 for a small one; as root
 	pytest $(ARGS) tests/fleet

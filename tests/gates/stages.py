@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -184,7 +185,7 @@ class Runner:
 
     def _start(self, stage: Stage) -> None:
         print(f"--- {stage.name}: started", flush=True)
-        command = ["make", "--no-print-directory", *stage.target.split()]
+        command = ["make", "--no-print-directory", *shlex.split(stage.target)]
         with _log_of(stage).open("w") as log:
             process = subprocess.Popen(
                 command,

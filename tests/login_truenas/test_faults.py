@@ -16,7 +16,7 @@ from tests.login_truenas.nas import Nas
 CONTROL = ("25.10", "26.0")
 
 
-def _fails(nas: Nas, code: str, within: float = 20.0, **parts: Any) -> dict[str, Any]:
+def _fails(nas: Nas, code: str, within: float = 60.0, **parts: Any) -> dict[str, Any]:
     start = time.monotonic()
     result = nas.direct(**(parts or _wanted(nas)))
     assert time.monotonic() - start < within
