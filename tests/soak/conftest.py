@@ -11,9 +11,9 @@ import pytest
 
 os.environ.setdefault("FLEETAUTH_LAB", "soak")
 
-from tests.login.conftest import fleet, host, machine, pytest_runtest_makereport
+from tests.login.conftest import fleet, host, machine, pool, pytest_runtest_makereport
 
-__all__ = ["fleet", "host", "machine", "pytest_runtest_makereport"]
+__all__ = ["fleet", "host", "machine", "pool", "pytest_runtest_makereport"]
 
 HOSTS = 2
 
