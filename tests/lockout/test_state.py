@@ -53,8 +53,7 @@ def test_a_file_that_cannot_be_replaced(enforced: tuple[Host, Token], file: str)
     """It is mounted by itself, as in containers: found out in the middle of a change, all of which is taken back."""
     host, token = enforced
     host.shell(f"mount --bind {file} {file}")
-    change = {"policy": {"window": 2}, "ssh": {"methods": ["password_and_code"]}}
-    refused(host, "os_error", **change)
+    refused(host, "os_error", policy={"window": 2}, ssh={"methods": ["password_and_code"]})
     protects(host, token)
 
 

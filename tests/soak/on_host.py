@@ -29,9 +29,10 @@ def code_at(secret: str, when: float) -> str:
 
 
 def accepted(answer: str, ahead: int) -> subprocess.Popen[str]:
-    """Ask the PAM stack of sshd, with a clock that is some seconds ahead; see ``came``."""
+    """Ask the PAM stack of sshd after a key, with a clock that is some seconds ahead; see ``came``."""
+    key = ["-E", "SSH_AUTH_INFO_0=publickey ssh-ed25519 AAAA"]
     process = subprocess.Popen(
-        ["faketime", "-f", f"+{ahead}s", "pamtester", "sshd", "solo", "authenticate"],
+        ["faketime", "-f", f"+{ahead}s", "pamtester", *key, "sshd", "solo", "authenticate"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
